@@ -1,0 +1,386 @@
+"""Decisions: the verdict first, and behind it, worked out only when asked for, the full record."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import attrs
+
+from headscale_oidc import claims as claims_
+from headscale_oidc import policy
+from headscale_oidc.accounts import Account
+from headscale_oidc.claims import Claims, Source, UserinfoReading
+from headscale_oidc.config import Default, OIDCConfig, Place, expiry_seconds
+from headscale_oidc.errors import ClaimsError, TokenRejected
+from headscale_oidc.identity import (
+    AccountOutcome,
+    AccountResult,
+    Identity,
+    identify,
+    maps_legacy_users,
+)
+from headscale_oidc.policy import Check, CompiledCheck
+from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.releases import AccountLookup, RuleSet, UserinfoUse
+from headscale_oidc.token import TokenFacts
+
+SCHEMA_VERSION = 1
+"""The version of what :meth:`Decision.to_dict` returns; raised when a member goes or changes."""
+
+
+@attrs.frozen
+class Response:
+    """What the person sees (``status`` is HTTP's) and what the server's log says.
+
+    ``logged`` is "" where nothing is logged at the usual level.
+    """
+
+    status: int
+    shown: str
+    logged: str
+
+
+@attrs.frozen
+class Alternative:
+    """One of the answers of a decision that lacks an input: what if, and then."""
+
+    condition: str
+    verdict: Verdict
+    reason: Reason | None
+
+
+@attrs.frozen
+class Notice:
+    """Something that the reader must know besides the verdict. ``code`` is stable."""
+
+    code: str
+    text: str
+
+
+@attrs.frozen
+class Case:
+    """What a decision was made of."""
+
+    rules: RuleSet
+    config: OIDCConfig
+    checks: tuple[CompiledCheck, ...]
+    accounts: tuple[Account, ...] | None
+    now: float | None
+    userinfo_unknown: bool = False
+    facts: TokenFacts | None = attrs.field(default=None, repr=False)
+    rejected: TokenRejected | None = None
+    undecodable: ClaimsError | None = None
+    claims: Claims | None = None
+    userinfo: UserinfoReading = attrs.field(default=UserinfoReading())
+    found: AccountResult | None = None
+
+    def seen(self) -> Claims | None:
+        """The claims that the checks see."""
+        if self.claims is None:
+            return None
+        return claims_.for_checks(self.claims, self.userinfo.claims, self.rules)
+
+    def stored(self) -> Claims | None:
+        """The claims that the account is made of."""
+        if self.claims is None:
+            return None
+        return claims_.for_storage(self.claims, self.userinfo.claims, self.rules)
+
+
+@attrs.frozen
+class Decision:
+    """Would the server let this person in, as whom, and if not, why.
+
+    True only if admitted **and** verified. ``verdict``, ``verified`` and ``reason`` are worked out
+    at once, everything else when it is asked for.
+    """
+
+    verdict: Verdict
+    verified: bool
+    reason: Reason | None
+    release: str
+    case: Case = attrs.field(repr=False, eq=False)
+
+    def __bool__(self) -> bool:
+        return self.verdict is Verdict.ADMITTED and self.verified
+
+    @property
+    def stage(self) -> Stage | None:
+        """Where the login ended; None if it is admitted."""
+        return None if self.reason is None else self.reason.stage
+
+    @property
+    def token(self) -> TokenFacts | None:
+        """What the token says of itself; None where there were only claims."""
+        return self.case.facts
+
+    @property
+    def problem(self) -> str:
+        """Why, in a sentence that names the values at fault; "" if admitted."""
+        case = self.case
+        if self.reason is None:
+            return ""
+        if case.rejected is not None:
+            return case.rejected.problem
+        if case.undecodable is not None:
+            return case.undecodable.problem
+        if case.found is not None and case.found.failed is not None:
+            return f"{self.reason.sentence}: {case.found.cause}"
+        return self.reason.sentence
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a token that is refused or claims that do not decode, or ""."""
+        error = self.case.rejected or self.case.undecodable
+        return error.remedy if error is not None else ""
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """Every check in the release's order; empty where the claims could not be decoded."""
+        case = self.case
+        seen = case.seen()
+        if seen is None or case.claims is None:
+            return ()
+        first = case.rules.userinfo is UserinfoUse.FIRST
+        userinfo = case.userinfo.claims if first else None
+        sources = claims_.sources(case.claims, userinfo, userinfo_first=first)
+        if sources["email_verified"] is Source.ABSENT and "email_verified" in self._present:
+            sources["email_verified"] = Source.TOKEN
+        return policy.explain(case.checks, seen, sources, case.config)
+
+    @cached_property
+    def _present(self) -> frozenset[str]:
+        facts = self.case.facts
+        return frozenset() if facts is None or facts.payload is None else present(facts.payload)
+
+    @cached_property
+    def identity(self) -> Identity | None:
+        """Who the login is, or would be if it were admitted; None where nothing can be said."""
+        case = self.case
+        stored = case.stored()
+        if stored is None:
+            return None
+        found = None if case.found is None else case.found.account
+        others = [account for account in case.accounts or () if account is not found]
+        return identify(stored, case.rules, case.config, found, others)
+
+    @property
+    def account(self) -> AccountOutcome | None:
+        """What happens to the server's accounts; None where the login ends before."""
+        return None if self.case.found is None else self.case.found.outcome
+
+    @property
+    def account_id(self) -> int | None:
+        """The account that was found or adopted; None if one is created."""
+        found = self.case.found
+        return None if found is None or found.account is None else found.account.id
+
+    @property
+    def response(self) -> Response | None:
+        """What the server answers to a refused login; None otherwise."""
+        case, rules = self.case, self.case.rules
+        if self.verdict is not Verdict.DENIED or self.reason is None:
+            return None
+        cause = "…"
+        if case.rejected is not None:
+            wording = rules.token_refused
+            cause = case.rejected.words or cause
+        elif case.undecodable is not None:
+            wording = rules.claims_refused
+        elif self.reason in rules.policy_refused:
+            wording = rules.policy_refused[self.reason]
+        else:
+            assert case.found is not None  # noqa: S101 - the account stage always has a result
+            assert case.found.wording is not None  # noqa: S101 - and a refusal its wording
+            wording = case.found.wording(rules)
+            cause = case.found.cause
+        return Response(
+            wording.status,
+            wording.shown.replace("{cause}", cause),
+            wording.logged.replace("{cause}", cause),
+        )
+
+    @property
+    def node_expiry(self) -> float | None:
+        """When a node of this login would expire, in seconds since the epoch; None is never (or
+        not known: claims alone, with no time given).
+        """
+        case = self.case
+        if case.config.use_expiry_from_token:
+            expiry = None if case.facts is None else case.facts.expiry
+            return None if expiry is None else float(expiry)
+        lifetime = node_lifetime(case.config, case.rules)
+        return None if lifetime is None or case.now is None else case.now + lifetime
+
+    @cached_property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """For ``unknown``: the answer without userinfo, and with what it might hold."""
+        if self.verdict is not Verdict.UNKNOWN:
+            return ()
+        seen = self.case.seen()
+        assert seen is not None  # noqa: S101 - a verdict of the checks has claims
+        failed = policy.first_failure(self.case.checks, seen)
+        assert failed is not None  # noqa: S101 - unknown is made of a failed check
+        rest = [
+            check
+            for check in self.case.checks
+            if check is failed or not policy.failed_for_absence(check, seen, self._present)
+        ]
+        rest.remove(failed)
+        left = policy.first_failure(rest, seen)
+        verdict = Verdict.ADMITTED if left is None else Verdict.DENIED
+        claim = policy.CLAIMS[failed.name]
+        return (
+            Alternative("userinfo does not help", Verdict.DENIED, failed.reason),
+            Alternative(
+                f'userinfo has a "{claim}" that passes', verdict, None if left is None else left.reason
+            ),
+        )
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the reader must know besides the verdict."""
+        return tuple(_notices(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON values, with the version of its schema."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict.value,
+            "verified": self.verified,
+            "stage": None if self.stage is None else self.stage.value,
+            "reason": None if self.reason is None else self.reason.value,
+            "problem": self.problem,
+            "remedy": self.remedy,
+            "release": self.release,
+            "release_chosen": self.case.config.release_chosen,
+            "token": _token_dict(self.token),
+            "checks": [_check_dict(check) for check in self.checks],
+            "identity": None if self.identity is None else attrs.asdict(self.identity),
+            "account": None if self.account is None else self.account.value,
+            "account_id": self.account_id,
+            "response": None if self.response is None else attrs.asdict(self.response),
+            "node_expiry": self.node_expiry,
+            "userinfo": {"used": self.case.userinfo.claims is not None, "ignored": self.case.userinfo.ignored},
+            "alternatives": [
+                {
+                    "condition": other.condition,
+                    "verdict": other.verdict.value,
+                    "reason": None if other.reason is None else other.reason.value,
+                }
+                for other in self.alternatives
+            ],
+            "notices": [attrs.asdict(notice) for notice in self.notices],
+        }
+
+
+def present(payload: bytes) -> frozenset[str]:
+    """The folded names of the members of a JSON object that are not null."""
+    from headscale_oidc.golang import json  # noqa: PLC0415 - only refusals look
+
+    value = json.parse(payload)
+    if not isinstance(value, json.Members):
+        return frozenset()
+    return frozenset(json.fold(name) for name, member in value if member is not None)
+
+
+def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
+    """How long a node stays logged in, in seconds; None is for ever."""
+    if isinstance(config.expiry, Default):
+        return expiry_seconds(rules.settings[rules.expiry_setting], rules)
+    return config.expiry
+
+
+def _token_dict(facts: TokenFacts | None) -> dict[str, Any] | None:
+    if facts is None:
+        return None
+    values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
+    audience = values["audience"]
+    return {**values, "audience": None if audience is None else list(audience)}
+
+
+def _check_dict(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name.value,
+        "outcome": check.outcome.value,
+        "reason": None if check.reason is None else check.reason.value,
+        "wanted": list(check.wanted),
+        "seen": list(check.seen),
+        "claim": check.claim,
+        "source": check.source.value,
+        "place": _place_dict(check.place),
+        "stopped_here": check.stopped_here,
+    }
+
+
+def _place_dict(place: Place | None) -> dict[str, Any] | None:
+    return None if place is None else attrs.asdict(place)
+
+
+def _notices(decision: Decision) -> "Sequence[Notice]":
+    case, rules = decision.case, decision.case.rules
+    found: list[Notice] = []
+    if rules.nonce_missing is not None and case.facts is not None and case.facts.has_nonce is False:
+        found.append(
+            Notice(
+                "nonce-absent",
+                f"the token has no nonce: from a browser login, Headscale {rules.release} would "
+                f"refuse it (HTTP {rules.nonce_missing}); from another flow that is normal",
+            )
+        )
+    if rules.userinfo is not UserinfoUse.NEVER and case.claims is not None:
+        found += _userinfo_notices(case)
+    if case.claims is not None:
+        found += _account_notices(decision)
+    return found
+
+
+def _userinfo_notices(case: Case) -> "Sequence[Notice]":
+    if case.userinfo_unknown:
+        effect = "the answer" if case.rules.userinfo is UserinfoUse.FIRST else "what is stored"
+        text = f"nobody looked at userinfo: {effect} holds unless userinfo contradicts the token"
+        return [Notice("userinfo-unknown", text)]
+    if case.userinfo.claims is None:
+        return [Notice("userinfo-ignored", f"userinfo is not used: {case.userinfo.ignored}")]
+    return []
+
+
+def _account_notices(decision: Decision) -> "Sequence[Notice]":
+    case, rules, config = decision.case, decision.case.rules, decision.case.config
+    identity = decision.identity
+    stored = case.stored()
+    assert stored is not None  # noqa: S101 - asked only where there are claims
+    found: list[Notice] = []
+    if rules.account_by is AccountLookup.NAME and identity is not None and not identity.username:
+        found.append(
+            Notice(
+                "empty-username",
+                "THE USERNAME IS EMPTY: everybody without an email shares this one account",
+            )
+        )
+    if maps_legacy_users(rules, config) and stored.email_verified and not stored.email:
+        found.append(
+            Notice(
+                "empty-legacy-name",
+                "THE LEGACY NAME IS EMPTY: it matches every account; a single account without an "
+                "identifier is taken over, whoever owns it",
+            )
+        )
+    if case.accounts is None:
+        by_identifier = rules.account_by is AccountLookup.IDENTIFIER
+        kept = identity is not None and (identity.username_problem or identity.email_problem)
+        if not by_identifier or kept:
+            found.append(
+                Notice(
+                    "accounts-unknown",
+                    "the server's accounts are not known and taken as none; a known account keeps "
+                    "its name and email where the login brings no usable one",
+                )
+            )
+    elif identity is not None:
+        found += [
+            Notice("reference-unusable", f'in a policy, "{reference.text}" does not work: {reference.why_not}')
+            for reference in identity.policy_references
+            if not reference.works
+        ]
+    return found

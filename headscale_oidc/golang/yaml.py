@@ -1,0 +1,244 @@
+"""gopkg.in/yaml.v3: how a YAML text becomes values, with the line of each.
+
+PyYAML's parser gives the events (both descend from libyaml); scalars are resolved here by
+yaml.v3's rules, which are those of YAML 1.2 with a few of 1.1.
+"""
+
+import binascii
+import datetime
+import re
+from typing import Any, TypeAlias
+
+import attrs
+import yaml
+
+from headscale_oidc.golang import base64, strconv
+
+MAX_DEPTH = 10_000
+
+
+class Problem(ValueError):
+    """The text cannot be read; ``line`` counts from 1, None if there is none."""
+
+    def __init__(self, problem: str, line: int | None) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+@attrs.frozen
+class Timestamp:
+    """A date, as Go's ``time.Time.String`` prints it."""
+
+    text: str
+
+
+Scalar: TypeAlias = None | bool | int | float | str | Timestamp
+
+
+@attrs.define(slots=True, eq=False)
+class Node:
+    """A value and where it stands. ``value`` is a Scalar, a list of Nodes or a Mapping."""
+
+    value: "Scalar | list[Node] | Mapping"
+    line: int
+
+
+class Mapping(dict[str, tuple["Node", int]]):
+    """Key → (value, line of the key). Keys are text, as viper has them in the end."""
+
+
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+_KEYWORDS: dict[str, Scalar] = {
+    **dict.fromkeys(_TRUE, True),
+    **dict.fromkeys(_FALSE, False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+}
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)"
+    r"(?:[Tt](\d\d?):(\d\d?):(\d\d?)(\.\d+)?(Z|[+-]\d\d:\d\d)| (\d\d?):(\d\d?):(\d\d?)(\.\d+)?)?"
+)
+_PREFIX = "tag:yaml.org,2002:"
+_STANDARD_TAGS = {
+    bool: "!!bool",
+    int: "!!int",
+    float: "!!float",
+    str: "!!str",
+    Timestamp: "!!timestamp",
+    type(None): "!!null",
+}
+
+
+def load(text: bytes) -> Node | None:
+    """The first document of a YAML text, None if there is none; raises Problem."""
+    try:
+        decoded = text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise Problem("bytes that are not UTF-8", line) from None
+    try:
+        return _compose(decoded)
+    except yaml.reader.ReaderError as error:
+        line = decoded.count("\n", 0, error.position) + 1
+        raise Problem(f"control character U+{_code(error.character):04X}", line) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = error.problem or error.context or "not YAML"
+        raise Problem(said, mark.line + 1 if mark else None) from None
+
+
+def _code(character: Any) -> int:
+    return character if isinstance(character, int) else ord(character)
+
+
+def _compose(text: str) -> Node | None:
+    """Without recursion, so that no depth of nesting can exhaust the stack."""
+    anchors: dict[str, Node] = {}
+    open_nodes: list[tuple[Node, list[tuple[Node, bool]]]] = []
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.DocumentEndEvent):
+            break
+        quoted = False
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise Problem(f"unknown anchor {event.anchor!r} referenced", _line(event))
+            node = anchors[event.anchor]
+            if any(node is parent for parent, _ in open_nodes):
+                raise Problem(f"anchor {event.anchor!r} contains itself", _line(event))
+        elif isinstance(event, yaml.ScalarEvent):
+            node = Node(_resolve(event), _line(event))
+            quoted = bool(event.style) or event.value != "<<"
+        elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            sequence = isinstance(event, yaml.SequenceStartEvent)
+            node = Node([] if sequence else Mapping(), _line(event))
+            open_nodes.append((node, []))
+            if len(open_nodes) > MAX_DEPTH:
+                raise Problem(f"nested deeper than {MAX_DEPTH}", _line(event))
+            if event.anchor:
+                anchors[event.anchor] = node
+            continue
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            node, content = open_nodes.pop()
+            if isinstance(node.value, Mapping):
+                _fill(node.value, content)
+            else:
+                node.value = [item for item, _ in content]
+        else:
+            continue
+        if isinstance(event, yaml.ScalarEvent) and event.anchor:
+            anchors[event.anchor] = node
+        if not open_nodes:
+            return node
+        open_nodes[-1][1].append((node, quoted))
+    return None
+
+
+def _line(event: yaml.Event) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _fill(mapping: Mapping, content: list[tuple[Node, bool]]) -> None:
+    """Put the members in place; merge keys (``<<``) fill what is not there."""
+    merges: list[Node] = []
+    seen: dict[str, int] = {}
+    for (key, plain_key), (value, _) in zip(content[::2], content[1::2], strict=True):
+        name = key_text(key.value)
+        if name in seen:
+            raise Problem(f'"{name}" is already defined at line {seen[name]}', key.line)
+        seen[name] = key.line
+        if name == "<<" and not plain_key:
+            merges.append(value)
+        else:
+            mapping[name] = (value, key.line)
+    for merge in merges:
+        for source in merge.value if isinstance(merge.value, list) else [merge]:
+            if not isinstance(source.value, Mapping):
+                raise Problem("a merge key (<<) needs a map or a list of maps", source.line)
+            for name, member in source.value.items():
+                mapping.setdefault(name, member)
+
+
+def key_text(value: Any) -> str:
+    """A mapping key as text, as Go prints it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return strconv.format_float(value)
+    if isinstance(value, Timestamp):
+        return value.text
+    return "<nil>" if value is None else str(value)
+
+
+def _resolve(event: yaml.ScalarEvent) -> Scalar:
+    text: str = event.value
+    tag = event.tag or ""
+    tag = "!!" + tag.removeprefix(_PREFIX) if tag.startswith(_PREFIX) else tag
+    quoted = bool(event.style)
+    if tag == "!!str" or (tag in {"", "!"} and quoted):
+        return text
+    if tag == "!!binary":
+        return _binary(text, _line(event))
+    value = resolve(text, timestamps=tag in {"", "!!timestamp"})
+    found = _STANDARD_TAGS[type(value)]
+    if tag == "!!float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if tag not in {"", "!", found}:
+        raise Problem(f"cannot decode {found} `{text}` as a {tag}", _line(event))
+    return value
+
+
+def _binary(text: str, line: int) -> str:
+    try:
+        data = base64.standard_decode(text.encode())
+    except binascii.Error:
+        data = None
+    if data is None:
+        raise Problem("!!binary value contains invalid base64 data", line)
+    return data.decode("utf-8", "replace")
+
+
+def resolve(text: str, *, timestamps: bool = True) -> Scalar:
+    """The value of a plain scalar (yaml.v3's ``resolve``)."""
+    if text in _KEYWORDS:
+        return _KEYWORDS[text]
+    if text.startswith("."):
+        number = strconv.parse_float(text)
+        return text if number is None else number
+    if text[0] not in "+-0123456789":
+        return text
+    if timestamps and (timestamp := _timestamp(text)):
+        return timestamp
+    plain = text.replace("_", "")
+    whole = strconv.parse_int(plain)
+    if whole is not None:
+        return whole
+    if _FLOAT.fullmatch(plain):
+        number = strconv.parse_float(plain)
+        if number is not None:
+            return number
+    return text
+
+
+def _timestamp(text: str) -> Timestamp | None:
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, *rest = match.groups()
+    hour, minute, second, fraction, zone = rest[:5]
+    if hour is None:
+        hour, minute, second, fraction = rest[5:]
+    clock = [int(part or 0) for part in (hour, minute, second)]
+    try:
+        moment = datetime.datetime(int(year), int(month), int(day), *clock, tzinfo=datetime.UTC)
+    except ValueError:
+        return None
+    digits = (fraction or "")[:10].rstrip("0").rstrip(".")
+    offset = "+0000 UTC"
+    if zone and zone != "Z" and zone[1:] != "00:00":
+        offset = "{0} {0}".format(zone.replace(":", ""))
+    return Timestamp(f"{moment:%Y-%m-%d %H:%M:%S}{digits} {offset}")

@@ -1,0 +1,379 @@
+"""Key sets (JWKS) as go-jose reads them: one bad key refuses the whole set.
+
+Source: go-jose ``jwk.go`` (RFC 7517, RFC 7518 section 6, RFC 8037). What a key says of itself
+(``alg``, ``use``, ``key_ops``) is ignored; a private or symmetric key is read and verifies nothing.
+"""
+
+import binascii
+import hashlib
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from headscale_oidc.errors import KeySetError
+from headscale_oidc.golang import base64, json
+from headscale_oidc.releases import NEWEST, RuleSet, rule_set
+
+MAX_KEY_SET_BYTES = 1 << 20
+"""The largest key set that is read, in bytes."""
+MAX_KEYS = 1000
+"""The most keys that are read of one set."""
+
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+_MIN_RSA_BITS = 1024
+_ED25519_BYTES = 32
+_CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+}
+
+
+class KeySource(Protocol):
+    """Where the keys come from, for who brings their own.
+
+    ``keys()`` is the set as it is known now; ``refresh()`` is called once when no key verified a
+    signature (rotation) and returns the set to try again, or None if there is no newer one.
+    Both may raise KeySetError: the server then refuses the token.
+    """
+
+    def keys(self) -> "KeySet": ...
+
+    def refresh(self) -> "KeySet | None": ...
+
+
+@attrs.frozen(eq=False)
+class Key:
+    """One key of a set. ``public`` is None for keys that never verify (private, symmetric)."""
+
+    kid: str
+    kty: str
+    public: PublicKey | None = attrs.field(repr=False)
+
+    def verifies(self, algorithm: str, signature: bytes, signed: bytes) -> bool:
+        """Whether this key verifies a JWS signature of ``signed`` with the algorithm."""
+        verifier = _VERIFIERS.get(algorithm)
+        return verifier is not None and verifier(self.public, signature, signed)
+
+
+@attrs.frozen(eq=False)
+class KeySet:
+    """The keys of an issuer, compiled once; immutable, thread-safe, picklable."""
+
+    keys_: tuple[Key, ...] = attrs.field(alias="keys")
+    _document: bytes = attrs.field(default=b"", repr=False)
+    _release: str = attrs.field(default=NEWEST.release, repr=False)
+
+    @classmethod
+    def from_json(cls, document: bytes | str, *, release: str | None = None) -> "KeySet":
+        """Read ``{"keys": [...]}`` as the release does (default: the newest).
+
+        No ``keys`` at all is an empty set. Raises KeySetError, which names the key and the cause.
+        """
+        data = document.encode() if isinstance(document, str) else document
+        rules = NEWEST if release is None else rule_set(release)
+        return cls(_parse_set(data, rules), data, rules.release)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_restore, (self._document, self._release))
+
+    def __len__(self) -> int:
+        return len(self.keys_)
+
+    def __iter__(self) -> Any:
+        return iter(self.keys_)
+
+    def keys(self) -> "KeySet":
+        """Itself: a set that never changes is a KeySource too."""
+        return self
+
+    def refresh(self) -> "KeySet | None":
+        """None: there is no newer set."""
+        return None
+
+    def matching(self, kid: str) -> tuple[Key, ...]:
+        """The keys that go-oidc tries: those with that ``kid``, or all for an empty one."""
+        return tuple(key for key in self.keys_ if not kid or key.kid == kid)
+
+
+def _restore(document: bytes, release: str) -> KeySet:
+    return KeySet.from_json(document, release=release)
+
+
+def _parse_set(data: bytes, rules: RuleSet) -> tuple[Key, ...]:
+    remedy = "fetch it from the jwks_uri of the issuer's discovery document"
+    if len(data) > MAX_KEY_SET_BYTES:
+        raise KeySetError("the key set is larger than 1 MiB", remedy=remedy)
+    try:
+        value = json.parse(data)
+    except json.SyntaxProblem as problem:
+        raise KeySetError(f"the key set is not JSON: {problem}", remedy=remedy) from None
+    if value is not None and not isinstance(value, json.Members):
+        raise KeySetError(f"the key set is {json.kind(value)}, not an object", remedy=remedy)
+    entries: Any = []
+    for name, member in value or ():
+        if json.fold(name) == "keys":
+            entries = member
+    if entries is None:
+        return ()
+    if not isinstance(entries, list):
+        raise KeySetError(f'"keys" is {json.kind(entries)}, not a list', remedy=remedy)
+    if len(entries) > MAX_KEYS:
+        raise KeySetError(f"the key set has more than {MAX_KEYS} keys", remedy=remedy)
+    keys = []
+    for at, entry in enumerate(entries):
+        try:
+            keys.append(parse_key(entry, rules))
+        except _BadKey as bad:
+            kid = next((v for k, v in entry if k == "kid"), "") if isinstance(entry, json.Members) else ""
+            raise KeySetError(
+                str(bad),
+                remedy="one such key makes Headscale refuse the whole set: remove it at the "
+                "provider, or replace it by one that Headscale reads",
+                key=at,
+                kid=kid if isinstance(kid, str) else "",
+            ) from None
+    return tuple(keys)
+
+
+class _BadKey(ValueError):
+    """go-jose cannot read this key."""
+
+
+_MEMBERS = frozenset(
+    {"use", "kty", "kid", "crv", "alg", "k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi"}
+    | {"x5u", "x5t", "x5t#S256"}
+)
+_NUMBERS = frozenset({"k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi"})
+
+
+def parse_key(entry: Any, rules: RuleSet) -> Key:
+    """One JWK; raises ValueError with the cause."""
+    texts, chain = _members(entry)
+    numbers = {
+        name: _decode(name, texts[name], rules) for name in _NUMBERS if name in texts
+    }
+    certificates = [load_certificate(item) for item in chain]
+    kty = texts.get("kty", "")
+    public: PublicKey | None = None
+    if kty == "RSA":
+        public = _rsa(numbers)
+    elif kty == "EC":
+        public = _ec(texts.get("crv", ""), numbers)
+    elif kty == "OKP":
+        public = _okp(texts.get("crv", ""), numbers)
+    elif kty == "oct":
+        if certificates:
+            raise _BadKey("a symmetric key with a certificate chain")
+        if "k" not in numbers:
+            raise _BadKey('a symmetric key without "k"')
+    else:
+        raise _BadKey(f'unknown key type "{kty}"' if kty else 'no key type ("kty")')
+    if certificates and public is not None and not _same_key(certificates[0], public):
+        raise _BadKey('the certificate in "x5c" holds another key')
+    _check_thumbprints(texts, certificates)
+    verifying = None if "d" in numbers else public
+    return Key(texts.get("kid", ""), kty, verifying)
+
+
+def _members(entry: Any) -> tuple[dict[str, str], list[str]]:
+    if entry is None:
+        return {}, []
+    if not isinstance(entry, json.Members):
+        raise _BadKey(f"{json.kind(entry)} in place of a key")
+    if name := json.duplicate(entry):
+        raise _BadKey(f'the member "{name}" stands twice')
+    texts: dict[str, str] = {}
+    chain: list[str] = []
+    for name, value in entry:
+        if value is None:
+            continue
+        if name == "x5c":
+            if not isinstance(value, list) or not all(
+                isinstance(item, str) or item is None for item in value
+            ):
+                raise _BadKey('"x5c" is not a list of strings')
+            chain = [str(item or "") for item in value]
+        elif name in _MEMBERS:
+            if not isinstance(value, str):
+                raise _BadKey(f'"{name}" is {json.kind(value)}, not a string')
+            texts[name] = value
+    return texts, chain
+
+
+def _decode(name: str, text: str, rules: RuleSet) -> bytes:
+    if rules.padded_parts:
+        text = text.rstrip("=")
+    data = base64.raw_url_decode(text.encode())
+    if data is None:
+        raise _BadKey(f'"{name}" is not unpadded base64url')
+    return data
+
+
+def load_certificate(text: str) -> x509.Certificate:
+    """An item of ``x5c``: base64 (not base64url) of DER; raises ValueError."""
+    data = base64.standard_decode(text.encode())
+    if data is None:
+        raise _BadKey('"x5c" holds something that is not base64')
+    try:
+        return x509.load_der_x509_certificate(data)
+    except ValueError:
+        raise _BadKey('"x5c" holds something that is no certificate') from None
+
+
+def _same_key(certificate: x509.Certificate, public: PublicKey) -> bool:
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    try:
+        return certificate.public_key().public_bytes(*form) == public.public_bytes(*form)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _check_thumbprints(texts: dict[str, str], certificates: list[x509.Certificate]) -> None:
+    for name, digest in (("x5t", hashlib.sha1), ("x5t#S256", hashlib.sha256)):
+        data = base64.raw_url_decode(texts.get(name, "").encode())
+        size = digest(usedforsecurity=False).digest_size
+        if data is not None and len(data) == 2 * size:
+            try:
+                data = binascii.unhexlify(data)
+            except binascii.Error:
+                data = None
+        if data is None:
+            raise _BadKey(f'"{name}" is not base64url')
+        if data and len(data) != size:
+            raise _BadKey(f'"{name}" is {len(data)} bytes long, not {size}')
+        if data and certificates:
+            der = certificates[0].public_bytes(serialization.Encoding.DER)
+            if digest(der, usedforsecurity=False).digest() != data:
+                raise _BadKey(f'"{name}" is not the thumbprint of the certificate in "x5c"')
+
+
+def _integer(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+def _rsa(numbers: dict[str, bytes]) -> PublicKey | None:
+    if "n" not in numbers or "e" not in numbers:
+        raise _BadKey('an RSA key without "n" or "e"')
+    n, e = _integer(numbers["n"]), _integer(numbers["e"])
+    if "d" in numbers:
+        _check_private_rsa(numbers, n, e)
+    if n.bit_length() < _MIN_RSA_BITS:
+        return None
+    try:
+        return rsa.RSAPublicNumbers(e, n).public_key()
+    except ValueError:
+        return None  # read by go-jose, and never verifies
+
+
+def _check_private_rsa(numbers: dict[str, bytes], n: int, e: int) -> None:
+    if "p" not in numbers or "q" not in numbers:
+        raise _BadKey('a private RSA key without "p" or "q"')
+    d, p, q = (_integer(numbers[name]) for name in ("d", "p", "q"))
+    if not (p > 1 and q > 1 and p * q == n and (d * e - 1) % (p - 1) == (d * e - 1) % (q - 1) == 0):
+        raise _BadKey("the parts of a private RSA key do not fit together")
+
+
+def _ec(curve: str, numbers: dict[str, bytes]) -> PublicKey:
+    if curve not in _CURVES:
+        raise _BadKey(f'unknown curve "{curve}"')
+    if "x" not in numbers or "y" not in numbers:
+        raise _BadKey('an EC key without "x" or "y"')
+    made = _CURVES[curve]()
+    size = (made.key_size + 7) // 8
+    for name in ("x", "y"):
+        if len(numbers[name]) != size:
+            raise _BadKey(f'"{name}" is {len(numbers[name])} bytes long, not {size}')
+    try:
+        return ec.EllipticCurvePublicNumbers(
+            _integer(numbers["x"]), _integer(numbers["y"]), made
+        ).public_key()
+    except ValueError:
+        raise _BadKey(f"the point is not on the curve {curve}") from None
+
+
+def _okp(curve: str, numbers: dict[str, bytes]) -> PublicKey | None:
+    if curve != "Ed25519":
+        raise _BadKey(f'unknown curve "{curve}"')
+    if "x" not in numbers:
+        raise _BadKey('an Ed25519 key without "x"')
+    try:
+        # go-jose copies what there is into 32 bytes, so a wrong length is no error
+        exact = numbers["x"][:_ED25519_BYTES].ljust(_ED25519_BYTES, b"\0")
+        return ed25519.Ed25519PublicKey.from_public_bytes(exact)
+    except ValueError:
+        return None
+
+
+# --- signatures -------------------------------------------------------------------------------
+
+_Verifier: TypeAlias = Callable[[PublicKey | None, bytes, bytes], bool]
+
+
+def _rsa_verifier(
+    scheme: padding.AsymmetricPadding, algorithm: hashes.HashAlgorithm
+) -> _Verifier:
+    def verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
+        if not isinstance(key, rsa.RSAPublicKey):
+            return False
+        try:
+            key.verify(signature, signed, scheme, algorithm)
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+            return False
+        return True
+
+    return verify
+
+
+def _ec_verifier(curve: type[ec.EllipticCurve], algorithm: hashes.HashAlgorithm) -> _Verifier:
+    size = (curve().key_size + 7) // 8
+    scheme = ec.ECDSA(algorithm)
+
+    def verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, curve):
+            return False
+        if len(signature) != 2 * size:
+            return False
+        encoded = encode_dss_signature(_integer(signature[:size]), _integer(signature[size:]))
+        try:
+            key.verify(encoded, signed, scheme)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    return verify
+
+
+def _ed25519_verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        return False
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _verifiers() -> dict[str, _Verifier]:
+    found: dict[str, _Verifier] = {"EdDSA": _ed25519_verify}
+    for size, algorithm, curve in (
+        ("256", hashes.SHA256(), ec.SECP256R1),
+        ("384", hashes.SHA384(), ec.SECP384R1),
+        ("512", hashes.SHA512(), ec.SECP521R1),
+    ):
+        salted = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
+        found[f"RS{size}"] = _rsa_verifier(padding.PKCS1v15(), algorithm)
+        found[f"PS{size}"] = _rsa_verifier(salted, algorithm)
+        found[f"ES{size}"] = _ec_verifier(curve, algorithm)
+    return found
+
+
+_VERIFIERS = MappingProxyType(_verifiers())

@@ -1,0 +1,201 @@
+"""The checks of a login: which there are, in the release's order, and what they say.
+
+Source: ``hscontrol/oidc.go`` (``validateOIDCAllowedDomains``, ``…Groups``, ``…Users``; from 0.28
+``doOIDCAuthorization``). All comparisons are exact and case-sensitive; entries of one list are
+alternatives; every configured list must pass.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+import attrs
+
+from headscale_oidc.claims import Claims, Source
+from headscale_oidc.config import OIDCConfig, Place
+from headscale_oidc.reasons import Reason
+from headscale_oidc.releases import CheckName, RuleSet
+
+
+class Outcome(StrEnum):
+    """What became of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    OFF = "off"
+
+
+Predicate: TypeAlias = Callable[[Claims], bool]
+
+
+@attrs.frozen
+class CompiledCheck:
+    """A check of one server: ``passes`` is None where the configuration switches it off."""
+
+    name: CheckName
+    reason: Reason
+    passes: Predicate | None
+    wanted: tuple[str, ...]
+
+
+@attrs.frozen
+class Check:
+    """What a check wanted and saw.
+
+    ``wanted`` and ``seen`` are texts as configured and as claimed (groups: one each); ``claim``
+    is the claim that was looked at and ``source`` where it came from; ``place`` is where the
+    setting stands. ``stopped_here`` marks the first failure, where the server stops looking.
+    """
+
+    name: CheckName
+    outcome: Outcome
+    reason: Reason | None
+    wanted: tuple[str, ...]
+    seen: tuple[str, ...]
+    claim: str
+    source: Source
+    place: Place | None
+    stopped_here: bool = False
+
+
+_REASONS = MappingProxyType(
+    {
+        CheckName.DOMAINS: Reason.DOMAIN_NOT_ALLOWED,
+        CheckName.GROUPS: Reason.GROUP_NOT_ALLOWED,
+        CheckName.USERS: Reason.USER_NOT_ALLOWED,
+        CheckName.EMAIL_VERIFIED: Reason.EMAIL_UNVERIFIED,
+    }
+)
+CLAIMS = MappingProxyType(
+    {
+        CheckName.DOMAINS: "email",
+        CheckName.GROUPS: "groups",
+        CheckName.USERS: "email",
+        CheckName.EMAIL_VERIFIED: "email_verified",
+    }
+)
+_SETTINGS = MappingProxyType(
+    {name: str(name) for name in CheckName} | {CheckName.EMAIL_VERIFIED: "email_verified_required"}
+)
+
+
+def compile_checks(rules: RuleSet, config: OIDCConfig) -> tuple[CompiledCheck, ...]:
+    """The checks of a server, in the release's order."""
+    return tuple(
+        CompiledCheck(name, _REASONS[name], *_COMPILERS[name](config)) for name in rules.checks
+    )
+
+
+_Compiled: TypeAlias = tuple[Predicate | None, tuple[str, ...]]
+
+
+def _domains(config: OIDCConfig) -> _Compiled:
+    allowed = frozenset(config.allowed_domains)
+
+    def passes(claims: Claims) -> bool:
+        _, at, domain = claims.email.rpartition("@")
+        return bool(at) and domain in allowed
+
+    return passes if allowed else None, config.allowed_domains
+
+
+def _groups(config: OIDCConfig) -> _Compiled:
+    allowed = frozenset(config.allowed_groups)
+
+    def passes(claims: Claims) -> bool:
+        return not allowed.isdisjoint(claims.groups or ())
+
+    return passes if allowed else None, config.allowed_groups
+
+
+def _users(config: OIDCConfig) -> _Compiled:
+    allowed = frozenset(config.allowed_users)
+
+    def passes(claims: Claims) -> bool:
+        return claims.email in allowed
+
+    return passes if allowed else None, config.allowed_users
+
+
+def _email_verified(config: OIDCConfig) -> _Compiled:
+    def passes(claims: Claims) -> bool:
+        return claims.email_verified
+
+    by_email = bool(config.allowed_domains or config.allowed_users)
+    return passes if config.email_verified_required and by_email else None, ("true",)
+
+
+_COMPILERS: MappingProxyType[CheckName, Callable[[OIDCConfig], _Compiled]] = MappingProxyType(
+    {
+        CheckName.DOMAINS: _domains,
+        CheckName.GROUPS: _groups,
+        CheckName.USERS: _users,
+        CheckName.EMAIL_VERIFIED: _email_verified,
+    }
+)
+
+
+def first_failure(
+    checks: Sequence[CompiledCheck], claims: Claims, trace: list[Outcome] | None = None
+) -> CompiledCheck | None:
+    """The check that the server stops at, None if all pass.
+
+    With ``trace``, every check is made and its outcome appended, in order.
+    """
+    failed = None
+    for check in checks:
+        if check.passes is None:
+            outcome = Outcome.OFF
+        elif check.passes(claims):
+            outcome = Outcome.PASSED
+        else:
+            outcome = Outcome.FAILED
+            failed = failed or check
+            if trace is None:
+                return failed
+        if trace is not None:
+            trace.append(outcome)
+    return failed
+
+
+def explain(
+    checks: Sequence[CompiledCheck],
+    claims: Claims,
+    sources: dict[str, Source],
+    config: OIDCConfig,
+) -> tuple[Check, ...]:
+    """Every check with what it wanted and saw, in the release's order."""
+    trace: list[Outcome] = []
+    stopped = first_failure(checks, claims, trace)
+    return tuple(
+        Check(
+            name=check.name,
+            outcome=outcome,
+            reason=check.reason if outcome is Outcome.FAILED else None,
+            wanted=() if outcome is Outcome.OFF else check.wanted,
+            seen=_seen(check.name, claims),
+            claim=CLAIMS[check.name],
+            source=sources[CLAIMS[check.name]],
+            place=config.place(_SETTINGS[check.name]),
+            stopped_here=check is stopped,
+        )
+        for check, outcome in zip(checks, trace, strict=True)
+    )
+
+
+def _seen(name: CheckName, claims: Claims) -> tuple[str, ...]:
+    if name is CheckName.GROUPS:
+        return claims.groups or ()
+    if name is CheckName.EMAIL_VERIFIED:
+        return ("true" if claims.email_verified else "false",)
+    return (claims.email,) if claims.email else ()
+
+
+def failed_for_absence(check: CompiledCheck, claims: Claims, present: frozenset[str]) -> bool:
+    """Whether a failed check failed for a claim that is absent, null or empty in the token.
+
+    ``present``: the (folded) names of the token's claims that are not null.
+    """
+    claim = CLAIMS[check.name]
+    return claim not in present if claim == "email_verified" else not getattr(claims, claim)

@@ -1,0 +1,731 @@
+"""ID tokens: go-oidc's checks over go-jose's parser, in the release's order.
+
+Source: go-oidc ``oidc/verify.go`` and ``oidc/jwks.go``, go-jose ``jws.go`` and ``shared.go``
+(RFC 7515, RFC 7519, OpenID Connect Core 3.1.3.7).
+"""
+
+import datetime
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from headscale_oidc.errors import KeySetError, TokenRejected
+from headscale_oidc.golang import base64, json
+from headscale_oidc.golang.unicode import strip_white_space
+from headscale_oidc.keys import KeySet, KeySource, load_certificate, parse_key
+from headscale_oidc.reasons import Reason
+from headscale_oidc.releases import RuleSet, TokenOrder
+
+MAX_TOKEN_BYTES = 64 << 10
+"""The largest token that is read, in bytes."""
+
+NOT_BEFORE_LEEWAY = 5 * 60
+"""How far in the future ``nbf`` may be, in seconds."""
+
+DEFAULT_ALGORITHM = "RS256"
+"""What go-oidc accepts where the provider announces no algorithm that it supports."""
+
+GOOGLE = "https://accounts.google.com"
+_GOOGLE_WITHOUT_SCHEME = "accounts.google.com"
+
+# Go's time.Time counts seconds from the year 1, in 64 bits that wrap
+_YEAR_1_TO_1970 = 62_135_596_800
+_PARTS, _JWE_PARTS = 3, 5
+
+
+@attrs.frozen
+class IDToken:
+    """A token that the issuer's keys verified. Made by :func:`verify` only.
+
+    ``payload`` are the bytes of the claims; times are in seconds since the epoch, ``expiry`` and
+    ``not_before`` None if absent.
+    """
+
+    payload: bytes = attrs.field(repr=False)
+    algorithm: str
+    kid: str
+    issuer: str
+    subject: str
+    audience: tuple[str, ...]
+    expiry: int | None
+    issued_at: int | None
+    not_before: int | None
+    nonce: str
+
+
+@attrs.frozen
+class RegisteredClaims:
+    """What go-oidc itself reads of the payload."""
+
+    issuer: str
+    subject: str
+    audience: tuple[str, ...]
+    expiry: int | None
+    issued_at: int | None
+    not_before: int | None
+    nonce: str
+    claim_names: dict[str, str]
+    claim_sources: dict[str, Any]
+
+
+@attrs.frozen
+class Signature:
+    """A JWS with one signature, parsed: header, what was signed, and the signature."""
+
+    algorithm: str
+    kid: str
+    header: dict[str, json.Value]
+    critical_refused: bool
+    payload: bytes
+    signed: bytes
+    signature: bytes
+
+
+def _refuse(
+    reason: Reason, problem: str, *, words: str = "", remedy: str = ""
+) -> TokenRejected:
+    return TokenRejected(reason, problem, words=words, remedy=remedy)
+
+
+# --- shape and header (go-jose) ---------------------------------------------------------------
+
+
+def parse_payload(token: str) -> bytes:
+    """The payload as go-oidc up to 3.14 (Headscale 0.26) gets at it: without looking at the rest."""
+    parts = token.split(".")
+    if len(parts) < 2:  # noqa: PLR2004 - header and payload
+        raise _refuse(
+            Reason.MALFORMED,
+            "a token has three parts separated by dots; this has one",
+            words="oidc: malformed jwt, expected 3 parts got 1",
+        )
+    payload = base64.raw_url_decode(parts[1].encode("utf-8", "surrogateescape"))
+    if payload is None:
+        raise _refuse(
+            Reason.MALFORMED,
+            "the token's payload is not base64url",
+            words="oidc: malformed jwt: oidc: malformed jwt payload: illegal base64 data",
+        )
+    return payload
+
+
+def parse_signature(token: str, rules: RuleSet) -> Signature:
+    """A JWS in the spellings that the release reads; raises TokenRejected (malformed)."""
+    text = strip_white_space(token)
+    if text.startswith("{"):
+        return _parse_json(text, rules)
+    parts = text.split(".")
+    if len(parts) == _JWE_PARTS:
+        raise _refuse(
+            Reason.MALFORMED,
+            "this is an encrypted token (JWE, five parts), which Headscale cannot read",
+            words="oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts",
+            remedy="switch token encryption off at the provider "
+            "(authentik: clear the provider's Encryption Key)",
+        )
+    if len(parts) != _PARTS:
+        raise _refuse(
+            Reason.MALFORMED,
+            f"a token has three parts separated by dots; this has {_count(len(parts))}",
+            words="oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts",
+        )
+    header, payload, signature = (
+        _part(name, part, rules) for name, part in zip(("header", "payload", "signature"), parts, strict=True)
+    )
+    return _signature(_header(header), {}, header, payload, signature, rules)
+
+
+def _count(parts: int) -> str:
+    return {1: "one", 2: "two", 4: "four"}.get(parts, str(parts))
+
+
+def _part(name: str, text: str, rules: RuleSet) -> bytes:
+    if rules.padded_parts:
+        text = text.rstrip("=")
+    data = base64.raw_url_decode(text.encode("utf-8", "surrogateescape"))
+    if data is None:
+        raise _refuse(
+            Reason.MALFORMED,
+            f"the token's {name} is not base64url",
+            words="oidc: malformed jwt: illegal base64 data",
+        )
+    return data
+
+
+def _malformed(problem: str) -> TokenRejected:
+    return _refuse(Reason.MALFORMED, problem)
+
+
+def _header(data: bytes) -> dict[str, json.Value]:
+    if not data:
+        return {}  # go-jose takes an empty part for no header at all
+    try:
+        value = json.parse(data, max_depth=None)
+    except json.SyntaxProblem as problem:
+        raise _malformed(f"the token's header is not JSON: {problem}") from None
+    return _header_members(value)
+
+
+def _header_members(value: json.Value) -> dict[str, json.Value]:
+    if value is None:
+        return {}
+    if not isinstance(value, json.Members):
+        raise _malformed(f"the token's header is {json.kind(value)}, not an object")
+    if name := json.duplicate(value):
+        raise _malformed(f'the token\'s header has "{name}" twice')
+    return {name: member for name, member in value if member is not None}
+
+
+def _check_header(header: dict[str, json.Value], rules: RuleSet) -> None:
+    """go-jose's ``sanitized``: what the header must not hold."""
+    for name, value in header.items():
+        if name in {"alg", "kid", "nonce"}:
+            if not isinstance(value, str):
+                raise _malformed(f'"{name}" in the token\'s header is {json.kind(value)}, not a string')
+        elif name == "jwk":
+            try:
+                key = parse_key(value, rules)
+            except ValueError as error:
+                raise _malformed(f'"jwk" in the token\'s header cannot be read: {error}') from None
+            if key.public is None:
+                raise _malformed('"jwk" in the token\'s header is no usable public key')
+        elif name == "x5c":
+            _check_chain(value)
+        elif problem := json.interface_problem(value):
+            raise _malformed(f'"{name}" in the token\'s header cannot be read: {problem}')
+
+
+def _check_chain(value: json.Value) -> None:
+    if not isinstance(value, list):
+        raise _malformed(f'"x5c" in the token\'s header is {json.kind(value)}, not a list')
+    for item in value:
+        try:
+            if not isinstance(item, str | None):
+                raise ValueError(f"{json.kind(item)} in place of a string")  # noqa: TRY004, TRY301
+            load_certificate(item or "")
+        except ValueError as error:
+            raise _malformed(f'"x5c" in the token\'s header cannot be read: {error}') from None
+
+
+def _critical_refused(header: dict[str, json.Value]) -> bool:
+    critical = header.get("crit")
+    if critical is None:
+        return False
+    if not isinstance(critical, list):
+        return True
+    return any(name is not None and name != "b64" for name in critical) or None in critical
+
+
+def _signature(
+    protected: dict[str, json.Value],
+    unprotected: dict[str, json.Value],
+    protected_bytes: bytes,
+    payload: bytes,
+    signature: bytes,
+    rules: RuleSet,
+) -> Signature:
+    header = {**unprotected, **protected}
+    if unprotected.get("nonce"):
+        raise _malformed("the token has a nonce in its unprotected header")
+    _check_header(header, rules)
+    algorithm, kid = header.get("alg", ""), header.get("kid", "")
+    refused = (
+        _critical_refused(protected)
+        or "crit" in unprotected
+        or protected.get("b64") is False
+    )
+    return Signature(
+        algorithm=str(algorithm),
+        kid=str(kid),
+        header=header,
+        critical_refused=refused,
+        payload=payload,
+        signed=base64.raw_url_encode(protected_bytes) + b"." + base64.raw_url_encode(payload),
+        signature=signature,
+    )
+
+
+def _parse_json(text: str, rules: RuleSet) -> Signature:
+    """The JSON serialization of a JWS (RFC 7515 section 7.2), with exactly one signature."""
+    try:
+        value = json.parse(text.encode("utf-8", "surrogateescape"), max_depth=None)
+    except json.SyntaxProblem as problem:
+        raise _malformed(f"the token is not JSON: {problem}") from None
+    members = _object(value)
+    payload = _buffer(members, "payload", rules)
+    if members.get("payload") is None or payload is None:
+        raise _malformed("the token has no payload")
+    signatures = members.get("signatures")
+    if signatures is not None and not isinstance(signatures, list):
+        raise _malformed('"signatures" is not a list')
+    found = [_json_signature(_object(item), payload, rules) for item in signatures or ()]
+    if not signatures:
+        found = [_json_signature(members, payload, rules)]
+    if len(found) > 1:
+        raise _malformed("a token with several signatures is not supported")
+    return found[0]
+
+
+def _json_signature(
+    members: dict[str, json.Value], payload: bytes, rules: RuleSet
+) -> Signature:
+    protected_bytes = _buffer(members, "protected", rules) or b""
+    protected = _header(protected_bytes)
+    unprotected = _header_members(members.get("header"))
+    signature = _buffer(members, "signature", rules) or b""
+    return _signature(protected, unprotected, protected_bytes, payload, signature, rules)
+
+
+def _object(value: json.Value) -> dict[str, json.Value]:
+    if not isinstance(value, json.Members):
+        raise _malformed("the token's JSON is not an object")
+    if name := json.duplicate(value):
+        raise _malformed(f'the token\'s JSON has "{name}" twice')
+    return dict(value)
+
+
+def _buffer(members: dict[str, json.Value], name: str, rules: RuleSet) -> bytes | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _malformed(f'"{name}" is {json.kind(value)}, not a string')
+    return _part(name, value, rules)
+
+
+# --- claims (go-oidc) -------------------------------------------------------------------------
+
+
+def _audience(value: json.Value, _held: tuple[str, ...]) -> tuple[str, ...]:
+    if value is None:
+        return ("",)
+    if isinstance(value, str):
+        return (value,)
+    return tuple(json.strings(value, None) or ())
+
+
+def _not_before(value: json.Value, _held: int | None) -> int | None:
+    return None if value is None else json.seconds(value)
+
+
+def _time(value: json.Value, _held: int | None) -> int:
+    return json.seconds(value)
+
+
+def _claim_source(value: json.Value) -> dict[str, Any]:
+    fields: dict[str, json.Decoder] = {"endpoint": json.string, "access_token": json.string}
+    return json.struct(value, fields, {"endpoint": "", "access_token": ""})
+
+
+_CLAIMS: MappingProxyType[str, json.Decoder] = MappingProxyType(
+    {
+        "iss": json.string,
+        "sub": json.string,
+        "aud": _audience,
+        "exp": _time,
+        "iat": _time,
+        "nbf": _not_before,
+        "nonce": json.string,
+        "at_hash": json.string,
+        "_claim_names": json.string_map(lambda value: json.string(value, "")),
+        "_claim_sources": json.string_map(_claim_source),
+    }
+)
+
+
+def parse_claims(payload: bytes) -> RegisteredClaims:
+    """go-oidc's own reading of the payload; raises TokenRejected (claims-malformed)."""
+    held: dict[str, Any] = {
+        "iss": "", "sub": "", "aud": (), "exp": None, "iat": None, "nbf": None, "nonce": "",
+        "at_hash": "", "_claim_names": {}, "_claim_sources": {},
+    }  # fmt: skip
+    try:
+        json.struct(json.parse(payload), _CLAIMS, held)
+    except ValueError as problem:
+        raise _refuse(Reason.CLAIMS_MALFORMED, f"the token's payload cannot be read: {problem}") from None
+    return RegisteredClaims(
+        issuer=held["iss"],
+        subject=held["sub"],
+        audience=held["aud"],
+        expiry=held["exp"],
+        issued_at=held["iat"],
+        not_before=held["nbf"],
+        nonce=held["nonce"],
+        claim_names=held["_claim_names"],
+        claim_sources=held["_claim_sources"],
+    )
+
+
+# --- the steps --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Expected:
+    """What a token is held against: the rules, the configuration's side, and the keys."""
+
+    rules: RuleSet
+    issuer: str
+    client_id: str
+    algorithms: tuple[str, ...]
+    keys: KeySource
+
+    @classmethod
+    def of(
+        cls,
+        rules: RuleSet,
+        issuer: str,
+        client_id: str,
+        algorithms: Sequence[str] | None,
+        keys: KeySource,
+    ) -> "Expected":
+        """``algorithms``: what the provider announces, None for nothing; see supported_algorithms.
+
+        Where it announces only what go-oidc cannot verify, a token with such an algorithm gets as
+        far as its signature, which no key verifies.
+        """
+        announced = tuple(algorithms or ())
+        accepted = supported_algorithms(announced, rules) or announced or (DEFAULT_ALGORITHM,)
+        return cls(rules, issuer, client_id, accepted, keys)
+
+
+def supported_algorithms(announced: Sequence[str], rules: RuleSet) -> tuple[str, ...]:
+    """What go-oidc keeps of ``id_token_signing_alg_values_supported``."""
+    return tuple(name for name in announced if name in rules.algorithms)
+
+
+@attrs.define(slots=True)
+class Progress:
+    """What the steps have found so far."""
+
+    token: str
+    now: float
+    payload: bytes | None = None
+    signature: Signature | None = None
+    claims: RegisteredClaims | None = None
+
+    def need_signature(self, rules: RuleSet) -> Signature:
+        """The parsed JWS."""
+        if self.signature is None:
+            self.signature = parse_signature(self.token, rules)
+        return self.signature
+
+    def need_claims(self) -> RegisteredClaims:
+        """The parsed claims."""
+        if self.claims is None:
+            if self.payload is None:
+                raise _malformed("the token has no readable payload")
+            self.claims = parse_claims(self.payload)
+        return self.claims
+
+
+def _payload_alone(progress: Progress, _expected: Expected) -> None:
+    progress.payload = parse_payload(progress.token)
+
+
+def _shape(progress: Progress, expected: Expected) -> None:
+    payload = progress.need_signature(expected.rules).payload
+    if progress.payload is None:
+        progress.payload = payload
+    elif progress.payload != payload:
+        raise _refuse(
+            Reason.MALFORMED,
+            "the token's second part is not its payload",
+            words="oidc: internal error, payload parsed did not match previous payload",
+        )
+
+
+def _algorithm(progress: Progress, expected: Expected) -> None:
+    algorithm = progress.need_signature(expected.rules).algorithm
+    if algorithm in expected.algorithms:
+        return
+    accepted = ", ".join(expected.algorithms)
+    symmetric = algorithm.startswith("HS")
+    raise _refuse(
+        Reason.ALGORITHM_NOT_ACCEPTED,
+        f"the token is signed with {algorithm or 'no algorithm'}; accepted here: {accepted}",
+        words=f'oidc: malformed jwt: unexpected signature algorithm "{algorithm}"; expected '
+        + "["
+        + " ".join(f'"{name}"' for name in expected.algorithms)
+        + "]",
+        remedy="choose a signing key at the provider, so that it signs with RS256 or ES256 "
+        "(authentik: the provider's Signing Key)"
+        if symmetric
+        else "let the provider sign with an algorithm that it announces in its discovery document",
+    )
+
+
+def _claims(progress: Progress, _expected: Expected) -> None:
+    progress.need_claims()
+
+
+def _distributed(progress: Progress, _expected: Expected) -> None:
+    claims = progress.need_claims()
+    for name, source in claims.claim_names.items():
+        if not source:
+            raise _refuse(
+                Reason.DISTRIBUTED_CLAIMS,
+                f'"_claim_names" gives no source for "{name}"',
+                words="oidc: failed to obtain source from claim name",
+            )
+        if source not in claims.claim_sources:
+            raise _refuse(
+                Reason.DISTRIBUTED_CLAIMS,
+                f'"_claim_names" takes "{name}" from "{source}", which "_claim_sources" does not have',
+                words="oidc: source does not exist",
+            )
+
+
+def _issuer(progress: Progress, expected: Expected) -> None:
+    issuer = progress.need_claims().issuer
+    if issuer == expected.issuer:
+        return
+    if expected.issuer == GOOGLE and issuer == _GOOGLE_WITHOUT_SCHEME:
+        return
+    remedy = "set oidc.issuer to the issuer in the provider's discovery document, byte for byte"
+    if issuer.rstrip("/") == expected.issuer.rstrip("/"):
+        remedy = "the two differ only in the trailing slash, which counts; " + remedy
+    raise _refuse(
+        Reason.ISSUER_MISMATCH,
+        f'the token\'s iss is "{issuer}", oidc.issuer is "{expected.issuer}"',
+        words="oidc: id token issued by a different provider, expected "
+        f'"{expected.issuer}" got "{issuer}"',
+        remedy=remedy,
+    )
+
+
+def _client_audience(progress: Progress, expected: Expected) -> None:
+    audience = progress.need_claims().audience
+    if not expected.client_id:
+        raise _refuse(
+            Reason.CLIENT_ID_EMPTY,
+            "oidc.client_id is empty, so every token is refused",
+            words="oidc: invalid configuration, clientID must be provided or SkipClientIDCheck "
+            "must be set",
+            remedy="set oidc.client_id",
+        )
+    if expected.client_id not in audience:
+        got = ", ".join(f'"{name}"' for name in audience) or "nothing"
+        raise _refuse(
+            Reason.AUDIENCE_MISMATCH,
+            f'the token\'s aud is {got}, oidc.client_id is "{expected.client_id}"',
+            words=f'oidc: expected audience "{expected.client_id}" got '
+            + "["
+            + " ".join(f'"{name}"' for name in audience)
+            + "]",
+            remedy="use the ID token that was issued to Headscale's client, or set oidc.client_id "
+            "to that client",
+        )
+
+
+def _internal(seconds: int | None) -> int:
+    """Go's seconds since the year 1, which wrap around in 64 bits; absent is the year 1."""
+    if seconds is None:
+        return 0
+    return (seconds + _YEAR_1_TO_1970 + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _expired(progress: Progress, _expected: Expected) -> None:
+    expiry = progress.need_claims().expiry
+    if _internal(expiry) < progress.now + _YEAR_1_TO_1970:
+        raise _refuse(
+            Reason.EXPIRED,
+            "the token has no exp, which counts as expired"
+            if expiry is None
+            else f"the token expired {describe_time(expiry)}",
+            words="oidc: token is expired (Token Expiry: "
+            f"{'0001-01-01 00:00:00 +0000 UTC' if expiry is None else go_time(expiry)})",
+            remedy="log in again; to look at this token as it was, give the time: --at",
+        )
+
+
+def _early(progress: Progress, _expected: Expected) -> None:
+    not_before = progress.need_claims().not_before
+    if not_before is None:
+        return
+    if progress.now + NOT_BEFORE_LEEWAY + _YEAR_1_TO_1970 < _internal(not_before):
+        raise _refuse(
+            Reason.NOT_YET_VALID,
+            f"the token is valid from {describe_time(not_before)} on",
+            words=f"oidc: current time {go_time(int(progress.now))} before the nbf (not before) "
+            f"time: {go_time(not_before)}",
+            remedy="set the clocks of the provider and of Headscale",
+        )
+
+
+def _keys(progress: Progress, expected: Expected) -> None:
+    signature = progress.need_signature(expected.rules)
+    if verifies(signature, expected.keys):
+        return
+    kid = f'no key with the kid "{signature.kid}" verifies it' if signature.kid else "no key verifies it"
+    raise _refuse(
+        Reason.SIGNATURE_INVALID,
+        f"the signature is not valid: {kid}",
+        words="failed to verify signature: failed to verify id token signature",
+        remedy="check that the key set is the issuer's present one, and that the token was pasted "
+        "whole",
+    )
+
+
+def verifies(signature: Signature, source: KeySource) -> bool:
+    """Whether a key verifies it; keys are fetched once more if none does (rotation)."""
+    if signature.critical_refused:
+        return False
+    try:
+        return _any_verifies(signature, source.keys()) or _any_verifies(signature, source.refresh())
+    except KeySetError as error:
+        raise _refuse(
+            Reason.KEYS_UNUSABLE,
+            f"Headscale cannot read the key set: {error}",
+            words="failed to verify signature: fetching keys oidc: failed to decode keys",
+            remedy=error.remedy,
+        ) from None
+
+
+def _any_verifies(signature: Signature, keys: KeySet | None) -> bool:
+    return keys is not None and any(
+        key.verifies(signature.algorithm, signature.signature, signature.signed)
+        for key in keys.matching(signature.kid)
+    )
+
+
+Step = Callable[[Progress, Expected], None]
+
+_SIGNATURE_STEPS: tuple[tuple[str, Step], ...] = (
+    ("shape", _shape),
+    ("algorithm", _algorithm),
+    ("signature", _keys),
+)
+_CLAIMS_STEPS: tuple[tuple[str, Step], ...] = (
+    ("claims", _claims),
+    ("distributed claims", _distributed),
+    ("issuer", _issuer),
+    ("audience", _client_audience),
+    ("expiry", _expired),
+    ("not before", _early),
+)
+STEPS: MappingProxyType[TokenOrder, tuple[tuple[str, Step], ...]] = MappingProxyType(
+    {
+        TokenOrder.CLAIMS_FIRST: (("payload", _payload_alone), *_CLAIMS_STEPS, *_SIGNATURE_STEPS),
+        TokenOrder.SIGNATURE_FIRST: (*_SIGNATURE_STEPS, *_CLAIMS_STEPS),
+    }
+)
+"""The steps of a verification, by name, in each order."""
+
+
+def verify(token: str, expected: Expected, now: float) -> IDToken:
+    """Verify an ID token; ``now`` in seconds since the epoch. Raises TokenRejected."""
+    if len(token) > MAX_TOKEN_BYTES:
+        raise _refuse(
+            Reason.MALFORMED, f"larger than {MAX_TOKEN_BYTES >> 10} KiB: this is no ID token"
+        )
+    progress = Progress(token, now)
+    steps = STEPS[expected.rules.token_order]
+    done = 0
+    try:
+        for done, (_, step) in enumerate(steps):
+            step(progress, expected)
+    except TokenRejected as rejected:
+        rejected.checked = tuple(name for name, _ in steps[:done])
+        rejected.unchecked = tuple(name for name, _ in steps[done + 1 :])
+        raise
+    signature, claims = progress.need_signature(expected.rules), progress.need_claims()
+    return IDToken(
+        payload=signature.payload,
+        algorithm=signature.algorithm,
+        kid=signature.kid,
+        issuer=claims.issuer,
+        subject=claims.subject,
+        audience=claims.audience,
+        expiry=claims.expiry,
+        issued_at=claims.issued_at,
+        not_before=claims.not_before,
+        nonce=claims.nonce,
+    )
+
+
+@attrs.frozen
+class TokenFacts:
+    """What can be read of a token, verified or not; None where it cannot be read.
+
+    Times are in seconds since the epoch. ``signature_valid`` is None where nobody tried.
+    """
+
+    algorithm: str | None = None
+    kid: str | None = None
+    issuer: str | None = None
+    audience: tuple[str, ...] | None = None
+    expiry: int | None = None
+    not_before: int | None = None
+    has_nonce: bool | None = None
+    signature_valid: bool | None = None
+    payload: bytes | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, token: IDToken) -> "TokenFacts":
+        """Of a token that was verified."""
+        return cls(
+            algorithm=token.algorithm,
+            kid=token.kid,
+            issuer=token.issuer,
+            audience=token.audience,
+            expiry=token.expiry,
+            not_before=token.not_before,
+            has_nonce=bool(token.nonce),
+            signature_valid=True,
+            payload=token.payload,
+        )
+
+
+def claims_facts(payload: bytes) -> TokenFacts:
+    """What go-oidc reads of claims alone; never raises."""
+    try:
+        claims = parse_claims(payload)
+    except TokenRejected:
+        return TokenFacts(payload=payload)
+    return TokenFacts(
+        issuer=claims.issuer,
+        audience=claims.audience,
+        expiry=claims.expiry,
+        not_before=claims.not_before,
+        has_nonce=bool(claims.nonce),
+        payload=payload,
+    )
+
+
+def read_facts(token: str, expected: Expected) -> TokenFacts:
+    """What can be read of a token that the server refuses, its signature tried; never raises."""
+    if len(token) > MAX_TOKEN_BYTES:
+        return TokenFacts()
+    signature, payload, valid = None, None, None
+    try:
+        signature = parse_signature(token, expected.rules)
+        payload = signature.payload
+        valid = verifies(signature, expected.keys)
+    except TokenRejected:
+        try:
+            payload = payload or parse_payload(token)
+        except TokenRejected:
+            pass
+    facts = TokenFacts() if payload is None else claims_facts(payload)
+    if signature is None:
+        return facts
+    return attrs.evolve(
+        facts, algorithm=signature.algorithm, kid=signature.kid, signature_valid=valid
+    )
+
+
+def go_time(seconds: int) -> str:
+    """A time as Go prints it in UTC; "…" where it lies outside the calendar."""
+    text = describe_time(seconds)
+    return f"{text[:-4]} +0000 UTC" if text.endswith(" UTC") else "…"
+
+
+def describe_time(seconds: float) -> str:
+    """A time for people, in UTC to the second."""
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return "at a time outside the calendar"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
