@@ -9,7 +9,7 @@ import attrs
 from headscale_oidc import claims as claims_
 from headscale_oidc import policy
 from headscale_oidc.accounts import Account
-from headscale_oidc.claims import Claims, Source, UserinfoReading
+from headscale_oidc.claims import NO_USERINFO, Claims, Source, UserinfoReading
 from headscale_oidc.config import Default, OIDCConfig, Place, expiry_seconds
 from headscale_oidc.errors import ClaimsError, TokenRejected
 from headscale_oidc.identity import (
@@ -274,6 +274,9 @@ class Decision:
         }
 
 
+_ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+
+
 def present(payload: bytes) -> frozenset[str]:
     """The folded names of the members of a JSON object that are not null."""
     from headscale_oidc.golang import json  # noqa: PLC0415 - only refusals look
@@ -320,6 +323,9 @@ def _place_dict(place: Place | None) -> dict[str, Any] | None:
 def _notices(decision: Decision) -> "Sequence[Notice]":
     case, rules = decision.case, decision.case.rules
     found: list[Notice] = []
+    if case.facts is not None and (case.facts.type or "").lower() in _ACCESS_TOKEN_TYPES:
+        text = "this is an access token (typ at+jwt); Headscale looks at the ID token"
+        found.append(Notice("access-token", text))
     if rules.nonce_missing is not None and case.facts is not None and case.facts.has_nonce is False:
         found.append(
             Notice(
@@ -340,7 +346,7 @@ def _userinfo_notices(case: Case) -> "Sequence[Notice]":
         effect = "the answer" if case.rules.userinfo is UserinfoUse.FIRST else "what is stored"
         text = f"nobody looked at userinfo: {effect} holds unless userinfo contradicts the token"
         return [Notice("userinfo-unknown", text)]
-    if case.userinfo.claims is None:
+    if case.userinfo.claims is None and case.userinfo.ignored != NO_USERINFO.value:
         return [Notice("userinfo-ignored", f"userinfo is not used: {case.userinfo.ignored}")]
     return []
 
@@ -367,9 +373,9 @@ def _account_notices(decision: Decision) -> "Sequence[Notice]":
             )
         )
     if case.accounts is None:
-        by_identifier = rules.account_by is AccountLookup.IDENTIFIER
+        adopts = maps_legacy_users(rules, config)
         kept = identity is not None and (identity.username_problem or identity.email_problem)
-        if not by_identifier or kept:
+        if adopts or kept:
             found.append(
                 Notice(
                     "accounts-unknown",

@@ -377,3 +377,18 @@ def _verifiers() -> dict[str, _Verifier]:
 
 
 _VERIFIERS = MappingProxyType(_verifiers())
+
+
+@attrs.frozen(eq=False)
+class UnreadableKeys:
+    """A KeySource whose key set Headscale cannot read: the server refuses every token."""
+
+    error: KeySetError
+
+    def keys(self) -> KeySet:
+        """Raises the error."""
+        raise self.error
+
+    def refresh(self) -> KeySet | None:
+        """Raises the error."""
+        raise self.error

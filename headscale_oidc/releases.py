@@ -376,7 +376,7 @@ _V0_29 = attrs.evolve(
     ),
     claims_refused=Wording(
         500,
-        "Something went wrong. Please contact your administrator.",
+        "Something went wrong. Please try again later.",
         "http internal server error: decoding ID token claims: {cause}",
     ),
     policy_refused=MappingProxyType(

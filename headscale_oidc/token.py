@@ -33,6 +33,10 @@ _GOOGLE_WITHOUT_SCHEME = "accounts.google.com"
 # Go's time.Time counts seconds from the year 1, in 64 bits that wrap
 _YEAR_1_TO_1970 = 62_135_596_800
 _PARTS, _JWE_PARTS = 3, 5
+_NO_JWT = (
+    'give the ID token whole: it begins with "eyJ" and has two dots; a text without dots is '
+    "likely an access or refresh token"
+)
 
 
 @attrs.frozen
@@ -46,6 +50,7 @@ class IDToken:
     payload: bytes = attrs.field(repr=False)
     algorithm: str
     kid: str
+    type: str | None
     issuer: str
     subject: str
     audience: tuple[str, ...]
@@ -82,6 +87,12 @@ class Signature:
     signed: bytes
     signature: bytes
 
+    @property
+    def type(self) -> str | None:
+        """The header's ``typ``, None if it has none or no text."""
+        found = self.header.get("typ")
+        return found if isinstance(found, str) else None
+
 
 def _refuse(
     reason: Reason, problem: str, *, words: str = "", remedy: str = ""
@@ -100,6 +111,7 @@ def parse_payload(token: str) -> bytes:
             Reason.MALFORMED,
             "a token has three parts separated by dots; this has one",
             words="oidc: malformed jwt, expected 3 parts got 1",
+            remedy=_NO_JWT,
         )
     payload = base64.raw_url_decode(parts[1].encode("utf-8", "surrogateescape"))
     if payload is None:
@@ -130,6 +142,7 @@ def parse_signature(token: str, rules: RuleSet) -> Signature:
             Reason.MALFORMED,
             f"a token has three parts separated by dots; this has {_count(len(parts))}",
             words="oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts",
+            remedy=_NO_JWT,
         )
     header, payload, signature = (
         _part(name, part, rules) for name, part in zip(("header", "payload", "signature"), parts, strict=True)
@@ -395,6 +408,11 @@ def supported_algorithms(announced: Sequence[str], rules: RuleSet) -> tuple[str,
     return tuple(name for name in announced if name in rules.algorithms)
 
 
+def offline_algorithms(rules: RuleSet) -> tuple[str, ...]:
+    """What to accept where nobody knows what the provider announces: all that go-oidc supports."""
+    return rules.algorithms
+
+
 @attrs.define(slots=True)
 class Progress:
     """What the steps have found so far."""
@@ -573,7 +591,9 @@ def verifies(signature: Signature, source: KeySource) -> bool:
     if signature.critical_refused:
         return False
     try:
-        return _any_verifies(signature, source.keys()) or _any_verifies(signature, source.refresh())
+        if _any_verifies(signature, source.keys()):
+            return True
+        return _any_verifies(signature, source.refresh())
     except KeySetError as error:
         raise _refuse(
             Reason.KEYS_UNUSABLE,
@@ -635,6 +655,7 @@ def verify(token: str, expected: Expected, now: float) -> IDToken:
         payload=signature.payload,
         algorithm=signature.algorithm,
         kid=signature.kid,
+        type=signature.type,
         issuer=claims.issuer,
         subject=claims.subject,
         audience=claims.audience,
@@ -649,11 +670,13 @@ def verify(token: str, expected: Expected, now: float) -> IDToken:
 class TokenFacts:
     """What can be read of a token, verified or not; None where it cannot be read.
 
-    Times are in seconds since the epoch. ``signature_valid`` is None where nobody tried.
+    Times are in seconds since the epoch. ``type`` is the header's ``typ``; ``signature_valid`` is
+    None where nobody tried.
     """
 
     algorithm: str | None = None
     kid: str | None = None
+    type: str | None = None
     issuer: str | None = None
     audience: tuple[str, ...] | None = None
     expiry: int | None = None
@@ -668,6 +691,7 @@ class TokenFacts:
         return cls(
             algorithm=token.algorithm,
             kid=token.kid,
+            type=token.type,
             issuer=token.issuer,
             audience=token.audience,
             expiry=token.expiry,
@@ -712,7 +736,11 @@ def read_facts(token: str, expected: Expected) -> TokenFacts:
     if signature is None:
         return facts
     return attrs.evolve(
-        facts, algorithm=signature.algorithm, kid=signature.kid, signature_valid=valid
+        facts,
+        algorithm=signature.algorithm,
+        kid=signature.kid,
+        type=signature.type,
+        signature_valid=valid,
     )
 
 

@@ -56,6 +56,8 @@ def parse(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_SPACES = frozenset(" \t\r\n")
+_OPENING = frozenset("[{")
 _STRING = re.compile(r'"((?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+)"')
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _LITERAL = re.compile(r"true|false|null")
@@ -79,7 +81,7 @@ def parse_exactly(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
     at = _skip(text, 0)
     while True:
         character = text[at : at + 1]
-        if character in {"[", "{"} and character:
+        if character in _OPENING:
             stack.append((array, members, name))
             if max_depth is not None and len(stack) > max_depth:
                 raise SyntaxProblem(f"nested deeper than {max_depth}")
@@ -126,6 +128,8 @@ def _go_text(data: bytes) -> str:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] not in _SPACES:
+        return at
     return _SPACE.match(text, at).end()  # type: ignore[union-attr]
 
 

@@ -27,9 +27,9 @@ _IPV6 = 6
 class Hosts(Enum):
     """How strict the Go release is about hosts."""
 
-    LAX = "anything in brackets, any colons before the port"
-    BRACKETS = "brackets hold an IPv6 address and nothing else"
-    COLONS = "and a host of http and https has no colon but the port's"
+    LAX = "anything in brackets, any colons"
+    BRACKETS = "only an IPv6 address in brackets, any colons"
+    COLONS = "only an IPv6 address in brackets, no colon but the port's in http(s)"
 
 
 class Unparsable(ValueError):

@@ -1,0 +1,1 @@
+"""The command ``hsoidc``: a thin layer over ``headscale_oidc``."""

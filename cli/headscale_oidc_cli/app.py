@@ -1,0 +1,45 @@
+"""The application: which commands there are. Each is a file; what it needs is loaded when it runs."""
+
+from typing import Annotated
+
+import typer
+
+from headscale_oidc_cli.config import config
+from headscale_oidc_cli.explain import explain
+from headscale_oidc_cli.releases import releases
+from headscale_oidc_cli.schema import schema
+
+app = typer.Typer(
+    name="hsoidc",
+    help="Would Headscale admit this OpenID Connect login, as whom, and if not, why.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+for function in (explain, config, releases, schema):
+    app.command()(function)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"hsoidc {version('headscale-oidc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Would Headscale admit this OpenID Connect login, as whom, and if not, why.
+
+    Exit codes: 0 yes, 1 a bug in hsoidc, 2 usage or configuration, 3 no, 4 unknown,
+    5 token rejected, 6 provider unreachable.
+    """
+
+
+command = typer.main.get_command(app)

@@ -1,0 +1,259 @@
+"""``hsoidc explain``: a token or claims, and the verdict."""
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, HeadscaleOption
+
+if TYPE_CHECKING:
+    from headscale_oidc import Account, Decision, Headscale, KeySource, OIDCConfig
+    from headscale_oidc.claims import Userinfo
+
+
+def explain(
+    token: Annotated[
+        str | None,
+        typer.Argument(metavar="TOKEN", help="File with the ID token; - is standard input."),
+    ] = None,
+    claims: Annotated[
+        str | None,
+        typer.Option("--claims", metavar="FILE", help="Claims that nobody signed, in its place."),
+    ] = None,
+    config: ConfigOption = None,
+    headscale: HeadscaleOption = "auto",
+    jwks: Annotated[
+        str | None,
+        typer.Option(
+            "--jwks", metavar="FILE", help="The issuer's key set [default: fetch it]."
+        ),
+    ] = None,
+    discovery: Annotated[
+        str | None,
+        typer.Option(
+            "--discovery",
+            metavar="FILE",
+            help="The issuer's discovery document, for the algorithms it announces.",
+        ),
+    ] = None,
+    userinfo: Annotated[
+        str | None,
+        typer.Option(
+            "--userinfo",
+            metavar="FILE|none",
+            help='What the userinfo endpoint answered; "none": there is none, or it failed.',
+        ),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "--users", metavar="FILE", help="What `headscale users list -o json` printed."
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="RFC 3339 or seconds [default: now]."),
+    ] = None,
+    unverified: Annotated[
+        bool,
+        typer.Option(
+            "--unverified",
+            help="Decide on claims although nobody verified them (exit code 0 if admitted).",
+        ),
+    ] = False,
+    ca_file: Annotated[
+        str | None,
+        typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")
+    ] = False,
+) -> int:
+    """Would Headscale admit this ID token, as whom, and if not, why.
+
+    Without --jwks the keys are fetched from the issuer; nothing else is sent anywhere.
+    """
+    from headscale_oidc.config import load_config  # noqa: PLC0415 - loaded when it runs
+    from headscale_oidc_cli import inputs  # noqa: PLC0415
+
+    if (token is None) == (claims is None):
+        raise inputs.UsageError(
+            "give either a TOKEN or --claims FILE",
+            remedy="hsoidc explain token.jwt, or hsoidc explain --claims claims.json",
+        )
+    given = [name for name in (token, claims, jwks, discovery, userinfo, users) if name == inputs.STDIN]
+    if len(given) > 1:
+        raise inputs.UsageError("standard input can be read only once", remedy="use files")
+    now = time.time() if at is None else inputs.parse_time(at)
+    loaded = load_config(config, environ=os.environ, release=headscale)
+    _need_issuer(loaded)
+    document, accounts = _userinfo(userinfo), _accounts(users)
+    if token is None:
+        decision = _decide(loaded, claims or "", document, accounts, now)
+    else:
+        text = inputs.read_token(token)
+        if unverified and jwks is None:
+            decision = _decide_unverified(loaded, text, document, accounts, now)
+        else:
+            server = _server(loaded, text, jwks, discovery, ca_file)
+            decision = server.admit(text, userinfo=document, accounts=accounts, now=now)
+    _show(decision, now, format=format, quiet=quiet)
+    from headscale_oidc_cli.exit import of_decision  # noqa: PLC0415
+
+    trusted = decision.verified or unverified
+    return of_decision(decision.verdict, decision.stage, trusted=trusted)
+
+
+def _need_issuer(config: "OIDCConfig") -> None:
+    from headscale_oidc.errors import ConfigError  # noqa: PLC0415
+
+    if not config.issuer:
+        place = config.place("issuer")
+        block = place is not None and place.file is not None
+        raise ConfigError(
+            "oidc.issuer is not set, so Headscale offers no OIDC login",
+            remedy="add an oidc: block with issuer, client_id and client_secret",
+            file=place.file if place is not None and block else None,
+            line=place.line if place is not None and block else None,
+            key="oidc.issuer",
+        )
+
+
+def _userinfo(name: str | None) -> "Userinfo":
+    from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO  # noqa: PLC0415
+    from headscale_oidc_cli import inputs  # noqa: PLC0415
+
+    if name is None:
+        return UNKNOWN_USERINFO
+    if name == "none":
+        return NO_USERINFO
+    document = inputs.read_file(name, "a userinfo document")
+    try:
+        value = json.loads(document)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise inputs.UsageError(
+            "not a JSON object",
+            place=name,
+            remedy='give what the userinfo endpoint answered, or --userinfo none',
+        )
+    return document
+
+
+def _accounts(name: str | None) -> "tuple[Account, ...] | None":
+    from headscale_oidc.accounts import parse_accounts  # noqa: PLC0415
+    from headscale_oidc.errors import AccountsError  # noqa: PLC0415
+    from headscale_oidc_cli import inputs  # noqa: PLC0415
+
+    if name is None:
+        return None
+    try:
+        return parse_accounts(inputs.read_file(name, "a list of users"))
+    except AccountsError as error:
+        raise AccountsError(error.problem, remedy=error.remedy, place=name) from None
+
+
+def _decide(
+    config: "OIDCConfig",
+    name: str,
+    document: "Userinfo",
+    accounts: "tuple[Account, ...] | None",
+    now: float,
+) -> "Decision":
+    from headscale_oidc.errors import ClaimsError  # noqa: PLC0415
+    from headscale_oidc.server import Headscale  # noqa: PLC0415
+    from headscale_oidc_cli import inputs  # noqa: PLC0415
+
+    data = inputs.read_file(name, "claims")
+    try:
+        return Headscale(config).decide(data, userinfo=document, accounts=accounts, now=now)
+    except ClaimsError as error:
+        raise ClaimsError(error.problem, remedy=error.remedy, place=name) from None
+
+
+def _decide_unverified(
+    config: "OIDCConfig",
+    text: str,
+    document: "Userinfo",
+    accounts: "tuple[Account, ...] | None",
+    now: float,
+) -> "Decision":
+    from headscale_oidc.server import Headscale  # noqa: PLC0415
+    from headscale_oidc.token import parse_signature  # noqa: PLC0415
+
+    server = Headscale(config)
+    payload = parse_signature(text, server.rules).payload
+    return server.decide(payload, userinfo=document, accounts=accounts, now=now)
+
+
+def _server(
+    config: "OIDCConfig",
+    token: str,
+    jwks: str | None,
+    discovery: str | None,
+    ca_file: str | None,
+) -> "Headscale":
+    """The server with its keys and algorithms, from files or from the issuer."""
+    from headscale_oidc.server import Headscale  # noqa: PLC0415
+    from headscale_oidc.token import offline_algorithms, supported_algorithms  # noqa: PLC0415
+    from headscale_oidc_cli import inputs  # noqa: PLC0415
+
+    rules = Headscale(config).rules
+    announced: tuple[str, ...] | None = None
+    keys: KeySource
+    if discovery is not None:
+        from headscale_oidc.provider import parse_discovery  # noqa: PLC0415 - HTTP behind it
+
+        document = inputs.read_file(discovery, "a discovery document")
+        announced = parse_discovery(document, config.issuer, name=discovery).algorithms or ()
+    if jwks is not None:
+        keys = _keys(inputs.read_file(jwks, "a key set"), config.release)
+        if announced is None:
+            return Headscale(config, keys=keys, algorithms=offline_algorithms(rules))
+    else:
+        from headscale_oidc.provider import HTTP, discover  # noqa: PLC0415 - only now HTTP is needed
+
+        http = HTTP(ca_file=ca_file)
+        found = discover(config.issuer, http)
+        announced = found.algorithms or ()
+        keys = _remote_keys(found.jwks_uri, http, config.release)
+    return Headscale(config, keys=keys, algorithms=supported_algorithms(announced, rules))
+
+
+def _keys(document: bytes, release: str) -> "KeySource":
+    """The keys of a file; a set with a bad key makes the server refuse the token, and say why."""
+    from headscale_oidc.errors import KeySetError  # noqa: PLC0415
+    from headscale_oidc.keys import KeySet, UnreadableKeys  # noqa: PLC0415
+
+    try:
+        return KeySet.from_json(document, release=release)
+    except KeySetError as error:
+        if error.key is None:
+            raise
+        return UnreadableKeys(error)
+
+
+def _remote_keys(jwks_uri: str, http: object, release: str) -> "KeySource":
+    from headscale_oidc.errors import KeySetError  # noqa: PLC0415
+    from headscale_oidc.keys import UnreadableKeys  # noqa: PLC0415
+    from headscale_oidc.provider import HTTP, RemoteKeys  # noqa: PLC0415
+
+    assert isinstance(http, HTTP)  # noqa: S101 - typed so that HTTP stays unloaded until here
+    try:
+        return RemoteKeys(jwks_uri, http, release=release)
+    except KeySetError as error:
+        return UnreadableKeys(error)
+
+
+def _show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> None:  # noqa: A002
+    if format is Format.JSON:
+        typer.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=True))
+        return
+    from headscale_oidc_cli.render import text  # noqa: PLC0415 - loaded when it runs
+
+    typer.echo(text.verdict_line(decision) if quiet else text.render(decision, now))

@@ -1,0 +1,118 @@
+"""Reading what people give: files, standard input, pasted tokens, times."""
+
+import datetime
+import json
+import math
+import sys
+from pathlib import Path
+
+from headscale_oidc.errors import HeadscaleOIDCError
+
+MAX_INPUT_BYTES = 4 << 20
+"""The largest file of a token, claims, keys or userinfo that is read, in bytes."""
+
+STDIN = "-"
+
+
+class UsageError(HeadscaleOIDCError):
+    """The command was called with something that cannot be used."""
+
+
+def read_file(name: str, what: str) -> bytes:
+    """A small file or (``-``) standard input, whole; ``what`` is what it should hold."""
+    place = "standard input" if name == STDIN else name
+    try:
+        if name == STDIN:
+            data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                data = stream.read(MAX_INPUT_BYTES + 1)
+    except FileNotFoundError:
+        raise UsageError("no such file", place=place, remedy=f"name the file of {what}") from None
+    except IsADirectoryError:
+        raise UsageError("a directory, not a file", place=place, remedy=f"name the file of {what}") from None
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or "not a path"
+        raise UsageError(f"cannot be read ({cause})", place=place) from None
+    if len(data) > MAX_INPUT_BYTES:
+        raise UsageError("larger than 4 MiB", place=place, remedy=f"this is not {what}")
+    if not data.strip():
+        raise UsageError("empty", place=place, remedy=f"it should hold {what}")
+    return data
+
+
+def read_token(name: str) -> str:
+    """The ID token in a file, however it was pasted: bare, quoted, after ``Bearer``, or inside a
+    token response.
+    """
+    data = read_file(name, "an ID token")
+    place = "standard input" if name == STDIN else name
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if any(character < " " and character not in "\t\r\n\v\f" for character in text):
+        raise UsageError("binary, not text", place=place, remedy="give the ID token as text")
+    return find_token(text, place)
+
+
+def find_token(text: str, place: str) -> str:
+    """The token in a pasted text; raises UsageError."""
+    text = text.strip()
+    if text[:14].lower() == "authorization:":
+        text = text[14:].strip()
+    if text[:7].lower() == "bearer ":
+        text = text[7:].strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
+        text = text[1:-1].strip()
+    if text.startswith("<"):
+        raise UsageError(
+            "XML or HTML, not a token",
+            place=place,
+            remedy="Headscale speaks OpenID Connect, not SAML: give the ID token",
+        )
+    if text.startswith("{"):
+        return _from_json(text, place)
+    return text
+
+
+def _from_json(text: str, place: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(value, dict) or "payload" in value:
+        return text  # the JSON serialization of a token is a token
+    token = value.get("id_token")
+    if isinstance(token, str):
+        return token.strip()
+    if "access_token" in value or "refresh_token" in value:
+        raise UsageError(
+            "a token response without an id_token",
+            place=place,
+            remedy='ask with the scope "openid", which is what makes a provider send one',
+        )
+    raise UsageError(
+        "claims, not a token", place=place, remedy=f"give them as claims: --claims {place}"
+    )
+
+
+def parse_time(text: str) -> float:
+    """Seconds since the epoch, or RFC 3339 (``2026-11-23T14:00:00Z``); raises UsageError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise UsageError(
+                f"not a time: {text!r}",
+                place="--at",
+                remedy="give RFC 3339 with a zone (2026-11-23T14:00:00Z) or seconds since 1970",
+            ) from None
+        return moment.timestamp()
+    if not math.isfinite(seconds):
+        raise UsageError(f"not a time: {text!r}", place="--at", remedy="give a finite number")
+    return seconds

@@ -1,0 +1,36 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Headscale's config.yaml [default: where Headscale looks: /etc/headscale, "
+        "$HOME/.headscale, this directory].",
+    ),
+]
+HeadscaleOption = Annotated[
+    str,
+    typer.Option(
+        "--headscale",
+        metavar="RELEASE",
+        help='Headscale\'s release: 0.29, 0.28.0 … or "auto", the newest that starts with '
+        "this configuration.",
+    ),
+]
+
+
+class Format(StrEnum):
+    """How the answer is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the answer is written.")]

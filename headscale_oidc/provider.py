@@ -1,0 +1,282 @@
+"""The provider over HTTP: discovery and key sets. The only module that opens a connection.
+
+Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``; OpenID Connect Discovery 1.0.
+TLS is always verified, against the system's store (or ``SSL_CERT_FILE``) and a CA file if given.
+"""
+
+import ssl
+import time
+import urllib.request
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+import truststore
+import urllib3
+from urllib3 import exceptions as http_errors
+
+from headscale_oidc.errors import KeySetError, ProviderError
+from headscale_oidc.golang import json
+from headscale_oidc.keys import MAX_KEY_SET_BYTES, KeySet
+from headscale_oidc.releases import NEWEST
+
+MAX_DOCUMENT_BYTES = 1 << 20
+"""The largest discovery document that is read, in bytes."""
+MAX_REDIRECTS = 5
+"""How many redirects are followed; never one from https to http."""
+USER_AGENT = "headscale-oidc (+https://pypi.org/project/headscale-oidc/)"
+
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHUNK = 16 << 10
+
+# OpenSSL's X509_V_ERR_* (x509_vfy.h)
+_CERTIFICATE_PROBLEMS: Mapping[int, tuple[str, str]] = {
+    9: ("is not valid yet", "set the clock, or the provider's certificate"),
+    10: ("has expired", "renew the provider's certificate"),
+    18: ("is self-signed", "trust it: --ca-file CERTIFICATE.pem"),
+    19: ("is signed by an authority that is not trusted", "trust it: --ca-file CA.pem"),
+    20: ("is signed by an authority that is not trusted", "trust it: --ca-file CA.pem"),
+    62: ("is for another name", "use the name that the certificate is for as oidc.issuer"),
+    64: ("is for another address", "use the name that the certificate is for as oidc.issuer"),
+}
+
+
+@attrs.frozen
+class Discovery:
+    """What the discovery document says, as far as Headscale reads it.
+
+    ``algorithms``: ``id_token_signing_alg_values_supported`` as announced, None if absent.
+    """
+
+    issuer: str
+    jwks_uri: str
+    userinfo_endpoint: str
+    algorithms: tuple[str, ...] | None
+
+
+@attrs.frozen
+class HTTP:
+    """How to reach a provider. Times in seconds; ``total`` bounds a whole answer.
+
+    ``ca_file``: more certificate authorities to trust (PEM), besides the system's.
+    """
+
+    ca_file: str | None = None
+    connect: float = 5.0
+    read: float = 10.0
+    total: float = 30.0
+
+    def get(self, url: str, *, limit: int) -> bytes:
+        """The body of a document with status 200; raises ProviderError."""
+        for _ in range(MAX_REDIRECTS + 1):
+            status, location, body = self._once(url, limit)
+            if status not in _REDIRECTS or not location:
+                break
+            target = urljoin(url, location)
+            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+                raise ProviderError(
+                    f"{url} redirects from https to {target}",
+                    remedy="let the provider redirect to https, or set its final address",
+                )
+            url = target
+        else:
+            raise ProviderError(
+                f"{url}: more than {MAX_REDIRECTS} redirects",
+                remedy="look at the provider's address and its reverse proxy",
+            )
+        if status != _OK:
+            raise ProviderError(f"{url}: HTTP status {status}", remedy=_status_remedy(status))
+        return body
+
+    def _once(self, url: str, limit: int) -> tuple[int, str | None, bytes]:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ProviderError(
+                f"{url or 'the address'} is no http(s) URL",
+                remedy="set oidc.issuer to the provider's full issuer URL",
+            )
+        deadline = time.monotonic() + self.total
+        try:
+            with self._pool(parts.scheme, parts.hostname) as pool:
+                response = pool.request(
+                    "GET",
+                    url,
+                    headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                    timeout=urllib3.Timeout(connect=self.connect, read=self.read),
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+                try:
+                    body = _read(response, url, limit, deadline)
+                finally:
+                    response.close()
+        except (http_errors.HTTPError, OSError, ValueError) as error:
+            raise _explain(url, error) from None
+        return response.status, response.headers.get("Location"), body
+
+    def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca_file is not None:
+            try:
+                context.load_verify_locations(self.ca_file)
+            except (OSError, ssl.SSLError):
+                raise ProviderError(
+                    f"{self.ca_file}: not a file of certificates",
+                    remedy="give a PEM file with --ca-file",
+                ) from None
+        proxy = urllib.request.getproxies().get(scheme)
+        if proxy and not urllib.request.proxy_bypass(host):
+            return urllib3.ProxyManager(proxy, ssl_context=context)
+        return urllib3.PoolManager(ssl_context=context)
+
+
+def _read(
+    response: urllib3.BaseHTTPResponse, url: str, limit: int, deadline: float
+) -> bytes:
+    body = bytearray()
+    for chunk in response.stream(_CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > limit:
+            raise ProviderError(
+                f"{url}: the answer is larger than {limit >> 10} KiB",
+                remedy="look at what answers at that address",
+            )
+        if time.monotonic() > deadline:
+            raise ProviderError(
+                f"{url}: the answer did not end in time", remedy="try again; look at the network"
+            )
+    return bytes(body)
+
+
+def _status_remedy(status: int) -> str:
+    if status == 404:  # noqa: PLR2004 - not found
+        return "look at oidc.issuer: the document is looked for beneath it"
+    return "look at the provider's log; Headscale needs the status 200"
+
+
+def _explain(url: str, error: Exception) -> ProviderError:
+    """What went wrong with a connection, in words."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            known = _CERTIFICATE_PROBLEMS.get(cause.verify_code)
+            problem, remedy = known or (f"is refused ({cause.verify_message})", "mend it")
+            return ProviderError(f"{url}: the server's certificate {problem}", remedy=remedy)
+        if isinstance(cause, http_errors.NameResolutionError):
+            host = urlsplit(url).hostname
+            return ProviderError(
+                f"{url}: no address is known for {host}", remedy="look at the name and at DNS"
+            )
+        cause = cause.__cause__ or cause.__context__ or _reason(cause)
+    if isinstance(error, http_errors.TimeoutError):
+        return ProviderError(f"{url}: no answer in time", remedy="try again; look at the network")
+    if isinstance(error, http_errors.NewConnectionError):
+        return ProviderError(
+            f"{url}: no connection", remedy="is the provider up, and reachable from here?"
+        )
+    if isinstance(error, http_errors.SSLError | ssl.SSLError):
+        return ProviderError(
+            f"{url}: no TLS connection", remedy="does that port speak https, with TLS 1.2 or later?"
+        )
+    return ProviderError(
+        f"{url}: the connection broke off or made no sense", remedy="try again; look at the network"
+    )
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, BaseException) else None
+
+
+def discovery_url(issuer: str) -> str:
+    """Where go-oidc looks for the document: one trailing slash of the issuer is cut off."""
+    return issuer.removesuffix("/") + "/.well-known/openid-configuration"
+
+
+def discover(issuer: str, http: HTTP | None = None) -> Discovery:
+    """Fetch the discovery document of an issuer; raises ProviderError."""
+    http = http or HTTP()
+    url = discovery_url(issuer)
+    return parse_discovery(http.get(url, limit=MAX_DOCUMENT_BYTES), issuer, name=url)
+
+
+_FIELDS: Mapping[str, json.Decoder] = {
+    "issuer": json.string,
+    "jwks_uri": json.string,
+    "userinfo_endpoint": json.string,
+    "id_token_signing_alg_values_supported": json.strings,
+}
+
+
+def parse_discovery(document: bytes, issuer: str, *, name: str = "discovery document") -> Discovery:
+    """Read a discovery document as go-oidc does; raises ProviderError.
+
+    ``issuer``: the configured one, which the document's must equal byte for byte. ``name``: what
+    errors call the document.
+    """
+    held = {
+        "issuer": "", "jwks_uri": "", "userinfo_endpoint": "",
+        "id_token_signing_alg_values_supported": None,
+    }  # fmt: skip
+    try:
+        json.struct(json.parse(document), _FIELDS, held)
+    except ValueError as problem:
+        html = document.lstrip()[:1] == b"<"
+        raise ProviderError(
+            f"{name}: {'HTML in place of JSON' if html else f'not a discovery document: {problem}'}",
+            remedy="look at oidc.issuer: the document is looked for beneath it",
+        ) from None
+    found = str(held["issuer"])
+    if found != issuer:
+        slash = found.rstrip("/") == issuer.rstrip("/")
+        raise ProviderError(
+            f'{name}: its issuer is "{found}", oidc.issuer is "{issuer}"'
+            + ("; they differ only in the trailing slash, which counts" if slash else ""),
+            remedy=f'set oidc.issuer to "{found}"; Headscale does not start with another',
+        )
+    algorithms = held["id_token_signing_alg_values_supported"]
+    return Discovery(
+        issuer=found,
+        jwks_uri=str(held["jwks_uri"]),
+        userinfo_endpoint=str(held["userinfo_endpoint"]),
+        algorithms=None if algorithms is None else tuple(algorithms),
+    )
+
+
+class RemoteKeys:
+    """The keys of an issuer, fetched now and once more when none verifies a signature (rotation)."""
+
+    def __init__(
+        self, jwks_uri: str, http: HTTP | None = None, *, release: str = NEWEST.release
+    ) -> None:
+        """Fetch the set; raises ProviderError, and KeySetError where Headscale cannot read it."""
+        self._jwks_uri = jwks_uri
+        self._http = http or HTTP()
+        self._release = release
+        self._keys = self._fetch()
+
+    def _fetch(self) -> KeySet:
+        document = self._http.get(self._jwks_uri, limit=MAX_KEY_SET_BYTES)
+        try:
+            return KeySet.from_json(document, release=self._release)
+        except KeySetError as error:
+            if error.key is None and document.lstrip()[:1] == b"<":
+                raise ProviderError(
+                    f"{self._jwks_uri}: HTML in place of a key set",
+                    remedy="look at jwks_uri in the discovery document",
+                ) from None
+            raise
+
+    def keys(self) -> KeySet:
+        """The set as it was fetched last."""
+        return self._keys
+
+    def refresh(self) -> KeySet | None:
+        """The set, fetched once more; raises KeySetError where that fails."""
+        try:
+            self._keys = self._fetch()
+        except ProviderError as error:
+            raise KeySetError(str(error), remedy=error.remedy) from None
+        return self._keys

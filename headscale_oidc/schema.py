@@ -1,0 +1,111 @@
+"""JSON Schemas of what this library writes."""
+
+from enum import StrEnum
+from typing import Any
+
+from headscale_oidc.claims import Source
+from headscale_oidc.decision import SCHEMA_VERSION
+from headscale_oidc.identity import AccountOutcome
+from headscale_oidc.policy import Outcome
+from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.releases import CheckName
+
+_TEXT = {"type": "string"}
+_FLAG = {"type": "boolean"}
+_MAYBE_TEXT = {"type": ["string", "null"]}
+_MAYBE_FLAG = {"type": ["boolean", "null"]}
+_MAYBE_INTEGER = {"type": ["integer", "null"]}
+_MAYBE_NUMBER = {"type": ["number", "null"]}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def _one_of(values: type[StrEnum], *, optional: bool = False) -> dict[str, Any]:
+    names: list[str | None] = [value.value for value in values]
+    return {"enum": [*names, None] if optional else names}
+
+
+def _object(properties: dict[str, Any], *, optional: bool = False) -> dict[str, Any]:
+    return {
+        "type": ["object", "null"] if optional else "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(properties)}
+
+
+def decision_schema() -> dict[str, Any]:
+    """The schema of :meth:`Decision.to_dict`, as JSON Schema 2020-12."""
+    token = {
+        "algorithm": _MAYBE_TEXT,
+        "kid": _MAYBE_TEXT,
+        "type": _MAYBE_TEXT,
+        "issuer": _MAYBE_TEXT,
+        "audience": {"type": ["array", "null"], "items": _TEXT},
+        "expiry": _MAYBE_INTEGER,
+        "not_before": _MAYBE_INTEGER,
+        "has_nonce": _MAYBE_FLAG,
+        "signature_valid": _MAYBE_FLAG,
+    }
+    check = {
+        "name": _one_of(CheckName),
+        "outcome": _one_of(Outcome),
+        "reason": _one_of(Reason, optional=True),
+        "wanted": _TEXTS,
+        "seen": _TEXTS,
+        "claim": _TEXT,
+        "source": {"enum": [source.value for source in Source]},
+        "place": _object(
+            {"file": _MAYBE_TEXT, "line": _MAYBE_INTEGER, "variable": _MAYBE_TEXT}, optional=True
+        ),
+        "stopped_here": _FLAG,
+    }
+    identity = {
+        "username": _TEXT,
+        "email": _TEXT,
+        "provider_identifier": _MAYBE_TEXT,
+        "display_name": _TEXT,
+        "picture": _TEXT,
+        "login_name": _TEXT,
+        "policy_references": _list({"text": _TEXT, "works": _FLAG, "why_not": _TEXT}),
+        "username_problem": _TEXT,
+        "email_problem": _TEXT,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A decision of headscale-oidc",
+        **_object(
+            {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "verdict": _one_of(Verdict),
+                "verified": _FLAG,
+                "stage": _one_of(Stage, optional=True),
+                "reason": _one_of(Reason, optional=True),
+                "problem": _TEXT,
+                "remedy": _TEXT,
+                "release": _TEXT,
+                "release_chosen": _TEXT,
+                "token": _object(token, optional=True),
+                "checks": _list(check),
+                "identity": _object(identity, optional=True),
+                "account": _one_of(AccountOutcome, optional=True),
+                "account_id": _MAYBE_INTEGER,
+                "response": _object(
+                    {"status": {"type": "integer"}, "shown": _TEXT, "logged": _TEXT}, optional=True
+                ),
+                "node_expiry": _MAYBE_NUMBER,
+                "userinfo": _object({"used": _FLAG, "ignored": _TEXT}),
+                "alternatives": _list(
+                    {
+                        "condition": _TEXT,
+                        "verdict": _one_of(Verdict),
+                        "reason": _one_of(Reason, optional=True),
+                    }
+                ),
+                "notices": _list({"code": _TEXT, "text": _TEXT}),
+            }
+        ),
+    }
