@@ -8,7 +8,7 @@ cast 1.5 to 1.10 and yaml.v3 beneath it.
 import os
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ class Place:
         return f"{self.file}:{self.line}" if self.file else "default"
 
 
+def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(dict(value).items())
+
+
 @attrs.frozen
 class OIDCConfig:
     """The settings of Headscale's ``oidc:`` block (and ``node.expiry``).
@@ -66,9 +70,7 @@ class OIDCConfig:
     allowed_groups: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     allowed_users: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     scope: tuple[str, ...] = attrs.field(default=("openid", "profile", "email"), converter=tuple)
-    extra_params: tuple[tuple[str, str], ...] = attrs.field(
-        default=(), converter=lambda value: tuple(dict(value).items())
-    )
+    extra_params: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     strip_email_domain: bool = True
     map_legacy_users: bool | Default = Default.RELEASE
     email_verified_required: bool = True
@@ -144,7 +146,9 @@ def _read(file: Path) -> bytes:
             "no such file", remedy="check the path given with --config", file=name
         ) from None
     except IsADirectoryError:
-        raise ConfigError("a directory, not a file", remedy="name the file in it", file=name) from None
+        raise ConfigError(
+            "a directory, not a file", remedy="name the file in it", file=name
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"cannot be read ({error.strerror})",
@@ -272,7 +276,7 @@ def _member(mapping: Any, name: str) -> tuple[Any, int] | None:
 
 
 def _search(mapping: Any, path: list[str]) -> tuple[Any, int] | None:
-    """viper's search: the longest dotted key first, at every level."""
+    """The search of viper: the longest dotted key first, at every level."""
     for length in range(len(path), 0, -1):
         member = _member(mapping, ".".join(path[:length]))
         if member is None:
@@ -450,7 +454,9 @@ def _check(
 
 
 def _is_web_url(text: str) -> bool:
-    if any(character <= " " for character in text) or not set(text[:4]) <= set(string.ascii_letters):
+    if any(character <= " " for character in text) or not set(text[:4]) <= set(
+        string.ascii_letters
+    ):
         return False
     try:
         parts = urlsplit(text)

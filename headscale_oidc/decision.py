@@ -233,7 +233,9 @@ class Decision:
         return (
             Alternative("userinfo does not help", Verdict.DENIED, failed.reason),
             Alternative(
-                f'userinfo has a "{claim}" that passes', verdict, None if left is None else left.reason
+                f'userinfo has a "{claim}" that passes',
+                verdict,
+                None if left is None else left.reason,
             ),
         )
 
@@ -256,12 +258,15 @@ class Decision:
             "release_chosen": self.case.config.release_chosen,
             "token": _token_dict(self.token),
             "checks": [_check_dict(check) for check in self.checks],
-            "identity": None if self.identity is None else attrs.asdict(self.identity),
+            "identity": _identity_dict(self.identity),
             "account": None if self.account is None else self.account.value,
             "account_id": self.account_id,
             "response": None if self.response is None else attrs.asdict(self.response),
             "node_expiry": self.node_expiry,
-            "userinfo": {"used": self.case.userinfo.claims is not None, "ignored": self.case.userinfo.ignored},
+            "userinfo": {
+                "used": self.case.userinfo.claims is not None,
+                "ignored": self.case.userinfo.ignored,
+            },
             "alternatives": [
                 {
                     "condition": other.condition,
@@ -300,6 +305,13 @@ def _token_dict(facts: TokenFacts | None) -> dict[str, Any] | None:
     values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
     audience = values["audience"]
     return {**values, "audience": None if audience is None else list(audience)}
+
+
+def _identity_dict(identity: Identity | None) -> dict[str, Any] | None:
+    if identity is None:
+        return None
+    references = [attrs.asdict(reference) for reference in identity.policy_references]
+    return {**attrs.asdict(identity, recurse=False), "policy_references": references}
 
 
 def _check_dict(check: Check) -> dict[str, Any]:
@@ -375,7 +387,7 @@ def _account_notices(decision: Decision) -> "Sequence[Notice]":
     if case.accounts is None:
         adopts = maps_legacy_users(rules, config)
         kept = identity is not None and (identity.username_problem or identity.email_problem)
-        if adopts or kept:
+        if adopts or (kept and rules.account_by is not AccountLookup.NAME):
             found.append(
                 Notice(
                     "accounts-unknown",
@@ -385,7 +397,10 @@ def _account_notices(decision: Decision) -> "Sequence[Notice]":
             )
     elif identity is not None:
         found += [
-            Notice("reference-unusable", f'in a policy, "{reference.text}" does not work: {reference.why_not}')
+            Notice(
+                "reference-unusable",
+                f'in a policy, "{reference.text}" does not work: {reference.why_not}',
+            )
             for reference in identity.policy_references
             if not reference.works
         ]

@@ -195,9 +195,7 @@ def find_account(
     return _CREATED
 
 
-def _find_by_name(
-    claims: Claims, config: OIDCConfig, accounts: Sequence[Account]
-) -> AccountResult:
+def _find_by_name(claims: Claims, config: OIDCConfig, accounts: Sequence[Account]) -> AccountResult:
     try:
         name = name_from_email(claims.email, strip_domain=config.strip_email_domain)
     except NameTooLong as error:
@@ -231,9 +229,7 @@ def _adopt(
     # the database query drops an empty name, so that it matches every account
     found = [account for account in accounts if not name or account.name == name]
     if len(found) > 1:
-        return _refused(
-            Reason.ACCOUNT_AMBIGUOUS, str(len(found)), attrgetter("accounts_refused")
-        )
+        return _refused(Reason.ACCOUNT_AMBIGUOUS, str(len(found)), attrgetter("accounts_refused"))
     if found and found[0].provider_identifier is None:
         return AccountResult(AccountOutcome.ADOPTED, found[0])
     return _CREATED

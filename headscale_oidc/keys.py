@@ -6,7 +6,7 @@ Source: go-jose ``jwk.go`` (RFC 7517, RFC 7518 section 6, RFC 8037). What a key 
 
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
@@ -45,9 +45,13 @@ class KeySource(Protocol):
     Both may raise KeySetError: the server then refuses the token.
     """
 
-    def keys(self) -> "KeySet": ...
+    def keys(self) -> "KeySet":
+        """The set as it is known now."""
+        ...
 
-    def refresh(self) -> "KeySet | None": ...
+    def refresh(self) -> "KeySet | None":
+        """A newer set, or None."""
+        ...
 
 
 @attrs.frozen(eq=False)
@@ -88,7 +92,7 @@ class KeySet:
     def __len__(self) -> int:
         return len(self.keys_)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Key]:
         return iter(self.keys_)
 
     def keys(self) -> "KeySet":
@@ -133,7 +137,11 @@ def _parse_set(data: bytes, rules: RuleSet) -> tuple[Key, ...]:
         try:
             keys.append(parse_key(entry, rules))
         except _BadKey as bad:
-            kid = next((v for k, v in entry if k == "kid"), "") if isinstance(entry, json.Members) else ""
+            kid = (
+                next((v for k, v in entry if k == "kid"), "")
+                if isinstance(entry, json.Members)
+                else ""
+            )
             raise KeySetError(
                 str(bad),
                 remedy="one such key makes Headscale refuse the whole set: remove it at the "
@@ -158,9 +166,7 @@ _NUMBERS = frozenset({"k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi"})
 def parse_key(entry: Any, rules: RuleSet) -> Key:
     """One JWK; raises ValueError with the cause."""
     texts, chain = _members(entry)
-    numbers = {
-        name: _decode(name, texts[name], rules) for name in _NUMBERS if name in texts
-    }
+    numbers = {name: _decode(name, texts[name], rules) for name in _NUMBERS if name in texts}
     certificates = [load_certificate(item) for item in chain]
     kty = texts.get("kty", "")
     public: PublicKey | None = None
@@ -318,9 +324,7 @@ def _okp(curve: str, numbers: dict[str, bytes]) -> PublicKey | None:
 _Verifier: TypeAlias = Callable[[PublicKey | None, bytes, bytes], bool]
 
 
-def _rsa_verifier(
-    scheme: padding.AsymmetricPadding, algorithm: hashes.HashAlgorithm
-) -> _Verifier:
+def _rsa_verifier(scheme: padding.AsymmetricPadding, algorithm: hashes.HashAlgorithm) -> _Verifier:
     def verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
         if not isinstance(key, rsa.RSAPublicKey):
             return False

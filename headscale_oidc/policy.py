@@ -7,6 +7,8 @@ alternatives; every configured list must pass.
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -90,40 +92,40 @@ def compile_checks(rules: RuleSet, config: OIDCConfig) -> tuple[CompiledCheck, .
 _Compiled: TypeAlias = tuple[Predicate | None, tuple[str, ...]]
 
 
+def _domain_allowed(allowed: frozenset[str], claims: Claims) -> bool:
+    _, at, domain = claims.email.rpartition("@")
+    return bool(at) and domain in allowed
+
+
+def _group_allowed(allowed: frozenset[str], claims: Claims) -> bool:
+    return not allowed.isdisjoint(claims.groups or ())
+
+
+def _user_allowed(allowed: frozenset[str], claims: Claims) -> bool:
+    return claims.email in allowed
+
+
 def _domains(config: OIDCConfig) -> _Compiled:
-    allowed = frozenset(config.allowed_domains)
-
-    def passes(claims: Claims) -> bool:
-        _, at, domain = claims.email.rpartition("@")
-        return bool(at) and domain in allowed
-
-    return passes if allowed else None, config.allowed_domains
+    return _over(_domain_allowed, config.allowed_domains)
 
 
 def _groups(config: OIDCConfig) -> _Compiled:
-    allowed = frozenset(config.allowed_groups)
-
-    def passes(claims: Claims) -> bool:
-        return not allowed.isdisjoint(claims.groups or ())
-
-    return passes if allowed else None, config.allowed_groups
+    return _over(_group_allowed, config.allowed_groups)
 
 
 def _users(config: OIDCConfig) -> _Compiled:
-    allowed = frozenset(config.allowed_users)
+    return _over(_user_allowed, config.allowed_users)
 
-    def passes(claims: Claims) -> bool:
-        return claims.email in allowed
 
-    return passes if allowed else None, config.allowed_users
+def _over(rule: Callable[[frozenset[str], Claims], bool], entries: tuple[str, ...]) -> _Compiled:
+    """A rule over a list; an empty list switches it off."""
+    return partial(rule, frozenset(entries)) if entries else None, entries
 
 
 def _email_verified(config: OIDCConfig) -> _Compiled:
-    def passes(claims: Claims) -> bool:
-        return claims.email_verified
-
     by_email = bool(config.allowed_domains or config.allowed_users)
-    return passes if config.email_verified_required and by_email else None, ("true",)
+    on = config.email_verified_required and by_email
+    return attrgetter("email_verified") if on else None, ("true",)
 
 
 _COMPILERS: MappingProxyType[CheckName, Callable[[OIDCConfig], _Compiled]] = MappingProxyType(

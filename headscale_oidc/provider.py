@@ -90,15 +90,10 @@ class HTTP:
         return body
 
     def _once(self, url: str, limit: int) -> tuple[int, str | None, bytes]:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ProviderError(
-                f"{url or 'the address'} is no http(s) URL",
-                remedy="set oidc.issuer to the provider's full issuer URL",
-            )
+        scheme, host = _split(url)
         deadline = time.monotonic() + self.total
         try:
-            with self._pool(parts.scheme, parts.hostname) as pool:
+            with self._pool(scheme, host) as pool:
                 response = pool.request(
                     "GET",
                     url,
@@ -132,9 +127,21 @@ class HTTP:
         return urllib3.PoolManager(ssl_context=context)
 
 
-def _read(
-    response: urllib3.BaseHTTPResponse, url: str, limit: int, deadline: float
-) -> bytes:
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and host of an address that can be asked; raises ProviderError."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ProviderError(
+            f"{url or 'the address'} is no http(s) URL",
+            remedy="set oidc.issuer to the provider's full issuer URL",
+        )
+    return parts.scheme, parts.hostname
+
+
+def _read(response: urllib3.BaseHTTPResponse, url: str, limit: int, deadline: float) -> bytes:
     body = bytearray()
     for chunk in response.stream(_CHUNK, decode_content=True):
         body += chunk
@@ -170,12 +177,12 @@ def _explain(url: str, error: Exception) -> ProviderError:
                 f"{url}: no address is known for {host}", remedy="look at the name and at DNS"
             )
         cause = cause.__cause__ or cause.__context__ or _reason(cause)
-    if isinstance(error, http_errors.TimeoutError):
-        return ProviderError(f"{url}: no answer in time", remedy="try again; look at the network")
     if isinstance(error, http_errors.NewConnectionError):
         return ProviderError(
             f"{url}: no connection", remedy="is the provider up, and reachable from here?"
         )
+    if isinstance(error, http_errors.TimeoutError):
+        return ProviderError(f"{url}: no answer in time", remedy="try again; look at the network")
     if isinstance(error, http_errors.SSLError | ssl.SSLError):
         return ProviderError(
             f"{url}: no TLS connection", remedy="does that port speak https, with TLS 1.2 or later?"

@@ -166,10 +166,12 @@ def _settings(base: Mapping[str, Any], **changes: Any) -> Mapping[str, Any]:
     return MappingProxyType({key: value for key, value in merged.items() if value is not _GONE})
 
 
-def _refusals(status: int, shown: Mapping[Reason, str], logged: str) -> Mapping[Reason, Wording]:
+def _refusals(
+    status: int, shown: Mapping[Reason, str], logged: str, causes: Mapping[Reason, str]
+) -> Mapping[Reason, Wording]:
     return MappingProxyType(
         {
-            reason: Wording(status, text, logged.format(shown=text, cause=_POLICY_CAUSES[reason]))
+            reason: Wording(status, text, logged.format(shown=text, cause=causes[reason]))
             for reason, text in shown.items()
         }
     )
@@ -184,6 +186,7 @@ _POLICY_CAUSES = {
     _USER: "authenticated principal does not match any allowed user",
     _UNVERIFIED: "authenticated principal has an unverified email",
 }
+_OLD_CAUSES = {**_POLICY_CAUSES, _GROUP: "authenticated principal not in any allowed groups"}
 _OLD_SHOWN = {
     _DOMAIN: "unauthorized principal (domain mismatch)",
     _GROUP: "unauthorized principal (allowed groups)",
@@ -197,13 +200,13 @@ _SHORT_SHOWN = {
 _UNAUTHORIZED_PAGE = "You are not authorized. Please contact your administrator."
 _SEE_CHANGELOG = "delete it: Headscale's changelog says what replaced it"
 
+_ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512")
+
 _V0_22 = RuleSet(
     release="0.22.3",
     covers=("0.22.3",),
     token_order=TokenOrder.CLAIMS_FIRST,
-    algorithms=(
-        "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
-    ),  # fmt: skip
+    algorithms=_ALGORITHMS,
     padded_parts=True,
     checks=(CheckName.DOMAINS, CheckName.GROUPS, CheckName.USERS),
     userinfo=UserinfoUse.NEVER,
@@ -242,7 +245,7 @@ _V0_22 = RuleSet(
     claims_refused=Wording(
         400, "Failed to decode id token claims", "Failed to decode id token claims: {cause}"
     ),
-    policy_refused=_refusals(400, _OLD_SHOWN, "{cause}"),
+    policy_refused=_refusals(400, _OLD_SHOWN, "{cause}", _OLD_CAUSES),
     name_refused=Wording(500, "couldn't normalize email"),
     creation_refused=Wording(500, "could not create user"),
     accounts_refused=Wording(500, "internal server error"),
@@ -252,12 +255,12 @@ _V0_23 = attrs.evolve(
     _V0_22,
     release="0.23.0",
     covers=("0.23.0",),
-    algorithms=(*_V0_22.algorithms, "EdDSA"),
+    algorithms=(*_ALGORITHMS, "EdDSA"),
     padded_parts=False,
     float_flags=True,
     token_refused=Wording(400, "Failed to verify id token", "Failed to verify id token"),
     claims_refused=Wording(400, "Failed to decode id token claims"),
-    policy_refused=_refusals(400, _OLD_SHOWN, ""),
+    policy_refused=_refusals(400, _OLD_SHOWN, "", _OLD_CAUSES),
 )
 
 _V0_24_0 = attrs.evolve(
@@ -279,7 +282,9 @@ _V0_24_0 = attrs.evolve(
     ),
     token_refused=Wording(400, "failed to verify ID token: {cause}"),
     claims_refused=Wording(500, "failed to decode ID token claims: {cause}"),
-    policy_refused=_refusals(401, {reason: _POLICY_CAUSES[reason] for reason in _OLD_SHOWN}, ""),
+    policy_refused=_refusals(
+        401, {reason: _POLICY_CAUSES[reason] for reason in _OLD_SHOWN}, "", _POLICY_CAUSES
+    ),
     accounts_refused=Wording(500, "getting user: expected exactly one user, found {cause}"),
 )
 
@@ -297,7 +302,7 @@ _V0_25 = attrs.evolve(
     settings=_settings(_V0_24_3.settings, oidc__map_legacy_users=False),
     token_refused=Wording(403, "failed to verify id_token"),
     claims_refused=Wording(500, "internal server error"),
-    policy_refused=_refusals(401, _SHORT_SHOWN, ""),
+    policy_refused=_refusals(401, _SHORT_SHOWN, "", _POLICY_CAUSES),
     accounts_refused=Wording(500, "internal server error"),
 )
 
@@ -321,9 +326,11 @@ _V0_26 = attrs.evolve(
         "user msg: failed to verify id_token: failed to verify ID token: {cause}",
     ),
     claims_refused=Wording(
-        500, "internal server error", "http internal server error: decoding ID token claims: {cause}"
+        500,
+        "internal server error",
+        "http internal server error: decoding ID token claims: {cause}",
     ),
-    policy_refused=_refusals(401, _SHORT_SHOWN, "user msg: {shown}: {cause}"),
+    policy_refused=_refusals(401, _SHORT_SHOWN, "user msg: {shown}: {cause}", _POLICY_CAUSES),
 )
 
 _V0_27_0 = attrs.evolve(
@@ -353,7 +360,10 @@ _V0_28 = attrs.evolve(
     email_verified=EmailVerified.GATE,
     settings=_settings(_V0_27_1.settings, oidc__email_verified_required=True),
     policy_refused=_refusals(
-        401, {**_SHORT_SHOWN, _UNVERIFIED: "unverified email"}, "user msg: {shown}: {cause}"
+        401,
+        {**_SHORT_SHOWN, _UNVERIFIED: "unverified email"},
+        "user msg: {shown}: {cause}",
+        _POLICY_CAUSES,
     ),
 )
 
@@ -434,7 +444,9 @@ def rule_set(release: str) -> RuleSet:
     if match is not None:
         line = [rules for rules in RULE_SETS if _line(rules) == (int(match[1]), int(match[2]))]
         patch = None if match[3] is None else int(match[3])
-        known = [rules for rules in line if patch is None or int(rules.covers[0].split(".")[2]) <= patch]
+        known = [
+            rules for rules in line if patch is None or int(rules.covers[0].split(".")[2]) <= patch
+        ]
         if known:
             return known[-1]
     names = ", ".join(rules.label for rules in RULE_SETS)

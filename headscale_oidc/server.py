@@ -35,6 +35,8 @@ class Headscale:
     rules: RuleSet
     keys: KeySource | None
     algorithms: tuple[str, ...] | None
+    _checks: tuple[policy.CompiledCheck, ...]
+    _expected: token.Expected | None
 
     def __init__(
         self,
@@ -119,14 +121,11 @@ class Headscale:
         return self._decide(token.claims_facts(data), userinfo, known, now, verified=False)
 
     def _need_expected(self) -> token.Expected:
-        expected: token.Expected | None = self._expected
-        if expected is None:
+        if self._expected is None:
             raise ValueError("this server has no keys: give keys= to verify tokens")
-        return expected
+        return self._expected
 
-    def _read(
-        self, payload: bytes, userinfo: Userinfo
-    ) -> tuple[Claims, UserinfoReading]:
+    def _read(self, payload: bytes, userinfo: Userinfo) -> tuple[Claims, UserinfoReading]:
         claims = claims_.decode(payload, self.rules)
         return claims, claims_.read_userinfo(userinfo, claims.sub, self.rules)
 
@@ -226,7 +225,9 @@ def _check_object(data: bytes) -> None:
     except json.SyntaxProblem as problem:
         raise ClaimsError(f"the claims are not JSON: {problem}", remedy=_CLAIMS_REMEDY) from None
     if not isinstance(value, json.Members):
-        raise ClaimsError(f"the claims are {json.kind(value)}, not an object", remedy=_CLAIMS_REMEDY)
+        raise ClaimsError(
+            f"the claims are {json.kind(value)}, not an object", remedy=_CLAIMS_REMEDY
+        )
 
 
 _CLAIMS_REMEDY = 'claims are one JSON object: {"sub": "…", "email": "…"}'

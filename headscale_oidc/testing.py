@@ -15,14 +15,18 @@ from headscale_oidc.golang import base64
 from headscale_oidc.keys import KeySet
 
 _ALGORITHMS = jwt.algorithms.get_default_algorithms()
-_CURVES = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+_CURVES: dict[str, ec.EllipticCurve] = {
+    "ES256": ec.SECP256R1(),
+    "ES384": ec.SECP384R1(),
+    "ES512": ec.SECP521R1(),
+}
 _RSA_BITS = 2048
 
 
 def generate_key(algorithm: str) -> Any:
     """A fresh private key for a JWS algorithm (RS*, PS*, ES*, EdDSA)."""
     if algorithm in _CURVES:
-        return ec.generate_private_key(_CURVES[algorithm]())
+        return ec.generate_private_key(_CURVES[algorithm])
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm[:2] in {"RS", "PS"}:

@@ -94,9 +94,7 @@ class Signature:
         return found if isinstance(found, str) else None
 
 
-def _refuse(
-    reason: Reason, problem: str, *, words: str = "", remedy: str = ""
-) -> TokenRejected:
+def _refuse(reason: Reason, problem: str, *, words: str = "", remedy: str = "") -> TokenRejected:
     return TokenRejected(reason, problem, words=words, remedy=remedy)
 
 
@@ -145,7 +143,8 @@ def parse_signature(token: str, rules: RuleSet) -> Signature:
             remedy=_NO_JWT,
         )
     header, payload, signature = (
-        _part(name, part, rules) for name, part in zip(("header", "payload", "signature"), parts, strict=True)
+        _part(name, part, rules)
+        for name, part in zip(("header", "payload", "signature"), parts, strict=True)
     )
     return _signature(_header(header), {}, header, payload, signature, rules)
 
@@ -196,7 +195,9 @@ def _check_header(header: dict[str, json.Value], rules: RuleSet) -> None:
     for name, value in header.items():
         if name in {"alg", "kid", "nonce"}:
             if not isinstance(value, str):
-                raise _malformed(f'"{name}" in the token\'s header is {json.kind(value)}, not a string')
+                raise _malformed(
+                    f'"{name}" in the token\'s header is {json.kind(value)}, not a string'
+                )
         elif name == "jwk":
             try:
                 key = parse_key(value, rules)
@@ -244,11 +245,7 @@ def _signature(
         raise _malformed("the token has a nonce in its unprotected header")
     _check_header(header, rules)
     algorithm, kid = header.get("alg", ""), header.get("kid", "")
-    refused = (
-        _critical_refused(protected)
-        or "crit" in unprotected
-        or protected.get("b64") is False
-    )
+    refused = _critical_refused(protected) or "crit" in unprotected or protected.get("b64") is False
     return Signature(
         algorithm=str(algorithm),
         kid=str(kid),
@@ -281,9 +278,7 @@ def _parse_json(text: str, rules: RuleSet) -> Signature:
     return found[0]
 
 
-def _json_signature(
-    members: dict[str, json.Value], payload: bytes, rules: RuleSet
-) -> Signature:
+def _json_signature(members: dict[str, json.Value], payload: bytes, rules: RuleSet) -> Signature:
     protected_bytes = _buffer(members, "protected", rules) or b""
     protected = _header(protected_bytes)
     unprotected = _header_members(members.get("header"))
@@ -357,7 +352,9 @@ def parse_claims(payload: bytes) -> RegisteredClaims:
     try:
         json.struct(json.parse(payload), _CLAIMS, held)
     except ValueError as problem:
-        raise _refuse(Reason.CLAIMS_MALFORMED, f"the token's payload cannot be read: {problem}") from None
+        raise _refuse(
+            Reason.CLAIMS_MALFORMED, f"the token's payload cannot be read: {problem}"
+        ) from None
     return RegisteredClaims(
         issuer=held["iss"],
         subject=held["sub"],
@@ -454,6 +451,11 @@ def _shape(progress: Progress, expected: Expected) -> None:
         )
 
 
+def _go_list(names: Sequence[str]) -> str:
+    quoted = " ".join(f'"{name}"' for name in names)
+    return f"[{quoted}]"
+
+
 def _algorithm(progress: Progress, expected: Expected) -> None:
     algorithm = progress.need_signature(expected.rules).algorithm
     if algorithm in expected.algorithms:
@@ -464,9 +466,7 @@ def _algorithm(progress: Progress, expected: Expected) -> None:
         Reason.ALGORITHM_NOT_ACCEPTED,
         f"the token is signed with {algorithm or 'no algorithm'}; accepted here: {accepted}",
         words=f'oidc: malformed jwt: unexpected signature algorithm "{algorithm}"; expected '
-        + "["
-        + " ".join(f'"{name}"' for name in expected.algorithms)
-        + "]",
+        f"{_go_list(expected.algorithms)}",
         remedy="choose a signing key at the provider, so that it signs with RS256 or ES256 "
         "(authentik: the provider's Signing Key)"
         if symmetric
@@ -528,10 +528,7 @@ def _client_audience(progress: Progress, expected: Expected) -> None:
         raise _refuse(
             Reason.AUDIENCE_MISMATCH,
             f'the token\'s aud is {got}, oidc.client_id is "{expected.client_id}"',
-            words=f'oidc: expected audience "{expected.client_id}" got '
-            + "["
-            + " ".join(f'"{name}"' for name in audience)
-            + "]",
+            words=f'oidc: expected audience "{expected.client_id}" got {_go_list(audience)}',
             remedy="use the ID token that was issued to Headscale's client, or set oidc.client_id "
             "to that client",
         )
@@ -576,7 +573,11 @@ def _keys(progress: Progress, expected: Expected) -> None:
     signature = progress.need_signature(expected.rules)
     if verifies(signature, expected.keys):
         return
-    kid = f'no key with the kid "{signature.kid}" verifies it' if signature.kid else "no key verifies it"
+    kid = (
+        f'no key with the kid "{signature.kid}" verifies it'
+        if signature.kid
+        else "no key verifies it"
+    )
     raise _refuse(
         Reason.SIGNATURE_INVALID,
         f"the signature is not valid: {kid}",
@@ -642,13 +643,14 @@ def verify(token: str, expected: Expected, now: float) -> IDToken:
         )
     progress = Progress(token, now)
     steps = STEPS[expected.rules.token_order]
-    done = 0
+    done: list[str] = []
     try:
-        for done, (_, step) in enumerate(steps):
+        for name, step in steps:
             step(progress, expected)
+            done.append(name)
     except TokenRejected as rejected:
-        rejected.checked = tuple(name for name, _ in steps[:done])
-        rejected.unchecked = tuple(name for name, _ in steps[done + 1 :])
+        rejected.checked = tuple(done)
+        rejected.unchecked = tuple(name for name, _ in steps[len(done) + 1 :])
         raise
     signature, claims = progress.need_signature(expected.rules), progress.need_claims()
     return IDToken(

@@ -22,7 +22,7 @@ for function in (explain, config, releases, schema):
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         typer.echo(f"hsoidc {version('headscale-oidc')}")
         raise typer.Exit

@@ -16,8 +16,8 @@ def config(
 
     Keys that the release ignores are named too. Exit code 2 where the server would not start.
     """
-    from headscale_oidc.config import load_config  # noqa: PLC0415 - loaded when it runs
-    from headscale_oidc_cli.render import config as render  # noqa: PLC0415
+    from headscale_oidc.config import load_config
+    from headscale_oidc_cli.render import config as render
 
     loaded = load_config(config, environ=os.environ, release=headscale)
     typer.echo(render.as_json(loaded) if format is Format.JSON else render.as_text(loaded))

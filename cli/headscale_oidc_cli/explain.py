@@ -27,9 +27,7 @@ def explain(
     headscale: HeadscaleOption = "auto",
     jwks: Annotated[
         str | None,
-        typer.Option(
-            "--jwks", metavar="FILE", help="The issuer's key set [default: fetch it]."
-        ),
+        typer.Option("--jwks", metavar="FILE", help="The issuer's key set [default: fetch it]."),
     ] = None,
     discovery: Annotated[
         str | None,
@@ -77,15 +75,17 @@ def explain(
 
     Without --jwks the keys are fetched from the issuer; nothing else is sent anywhere.
     """
-    from headscale_oidc.config import load_config  # noqa: PLC0415 - loaded when it runs
-    from headscale_oidc_cli import inputs  # noqa: PLC0415
+    from headscale_oidc.config import load_config
+    from headscale_oidc_cli import inputs
 
     if (token is None) == (claims is None):
         raise inputs.UsageError(
             "give either a TOKEN or --claims FILE",
             remedy="hsoidc explain token.jwt, or hsoidc explain --claims claims.json",
         )
-    given = [name for name in (token, claims, jwks, discovery, userinfo, users) if name == inputs.STDIN]
+    given = [
+        name for name in (token, claims, jwks, discovery, userinfo, users) if name == inputs.STDIN
+    ]
     if len(given) > 1:
         raise inputs.UsageError("standard input can be read only once", remedy="use files")
     now = time.time() if at is None else inputs.parse_time(at)
@@ -99,17 +99,17 @@ def explain(
         if unverified and jwks is None:
             decision = _decide_unverified(loaded, text, document, accounts, now)
         else:
-            server = _server(loaded, text, jwks, discovery, ca_file)
+            server = _server(loaded, jwks, discovery, ca_file)
             decision = server.admit(text, userinfo=document, accounts=accounts, now=now)
     _show(decision, now, format=format, quiet=quiet)
-    from headscale_oidc_cli.exit import of_decision  # noqa: PLC0415
+    from headscale_oidc_cli.exit import of_decision
 
     trusted = decision.verified or unverified
     return of_decision(decision.verdict, decision.stage, trusted=trusted)
 
 
 def _need_issuer(config: "OIDCConfig") -> None:
-    from headscale_oidc.errors import ConfigError  # noqa: PLC0415
+    from headscale_oidc.errors import ConfigError
 
     if not config.issuer:
         place = config.place("issuer")
@@ -124,8 +124,8 @@ def _need_issuer(config: "OIDCConfig") -> None:
 
 
 def _userinfo(name: str | None) -> "Userinfo":
-    from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO  # noqa: PLC0415
-    from headscale_oidc_cli import inputs  # noqa: PLC0415
+    from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO
+    from headscale_oidc_cli import inputs
 
     if name is None:
         return UNKNOWN_USERINFO
@@ -140,15 +140,15 @@ def _userinfo(name: str | None) -> "Userinfo":
         raise inputs.UsageError(
             "not a JSON object",
             place=name,
-            remedy='give what the userinfo endpoint answered, or --userinfo none',
+            remedy="give what the userinfo endpoint answered, or --userinfo none",
         )
     return document
 
 
 def _accounts(name: str | None) -> "tuple[Account, ...] | None":
-    from headscale_oidc.accounts import parse_accounts  # noqa: PLC0415
-    from headscale_oidc.errors import AccountsError  # noqa: PLC0415
-    from headscale_oidc_cli import inputs  # noqa: PLC0415
+    from headscale_oidc.accounts import parse_accounts
+    from headscale_oidc.errors import AccountsError
+    from headscale_oidc_cli import inputs
 
     if name is None:
         return None
@@ -165,9 +165,9 @@ def _decide(
     accounts: "tuple[Account, ...] | None",
     now: float,
 ) -> "Decision":
-    from headscale_oidc.errors import ClaimsError  # noqa: PLC0415
-    from headscale_oidc.server import Headscale  # noqa: PLC0415
-    from headscale_oidc_cli import inputs  # noqa: PLC0415
+    from headscale_oidc.errors import ClaimsError
+    from headscale_oidc.server import Headscale
+    from headscale_oidc_cli import inputs
 
     data = inputs.read_file(name, "claims")
     try:
@@ -183,8 +183,8 @@ def _decide_unverified(
     accounts: "tuple[Account, ...] | None",
     now: float,
 ) -> "Decision":
-    from headscale_oidc.server import Headscale  # noqa: PLC0415
-    from headscale_oidc.token import parse_signature  # noqa: PLC0415
+    from headscale_oidc.server import Headscale
+    from headscale_oidc.token import parse_signature
 
     server = Headscale(config)
     payload = parse_signature(text, server.rules).payload
@@ -193,21 +193,20 @@ def _decide_unverified(
 
 def _server(
     config: "OIDCConfig",
-    token: str,
     jwks: str | None,
     discovery: str | None,
     ca_file: str | None,
 ) -> "Headscale":
     """The server with its keys and algorithms, from files or from the issuer."""
-    from headscale_oidc.server import Headscale  # noqa: PLC0415
-    from headscale_oidc.token import offline_algorithms, supported_algorithms  # noqa: PLC0415
-    from headscale_oidc_cli import inputs  # noqa: PLC0415
+    from headscale_oidc.server import Headscale
+    from headscale_oidc.token import offline_algorithms, supported_algorithms
+    from headscale_oidc_cli import inputs
 
     rules = Headscale(config).rules
     announced: tuple[str, ...] | None = None
     keys: KeySource
     if discovery is not None:
-        from headscale_oidc.provider import parse_discovery  # noqa: PLC0415 - HTTP behind it
+        from headscale_oidc.provider import parse_discovery
 
         document = inputs.read_file(discovery, "a discovery document")
         announced = parse_discovery(document, config.issuer, name=discovery).algorithms or ()
@@ -216,7 +215,7 @@ def _server(
         if announced is None:
             return Headscale(config, keys=keys, algorithms=offline_algorithms(rules))
     else:
-        from headscale_oidc.provider import HTTP, discover  # noqa: PLC0415 - only now HTTP is needed
+        from headscale_oidc.provider import HTTP, discover
 
         http = HTTP(ca_file=ca_file)
         found = discover(config.issuer, http)
@@ -227,8 +226,8 @@ def _server(
 
 def _keys(document: bytes, release: str) -> "KeySource":
     """The keys of a file; a set with a bad key makes the server refuse the token, and say why."""
-    from headscale_oidc.errors import KeySetError  # noqa: PLC0415
-    from headscale_oidc.keys import KeySet, UnreadableKeys  # noqa: PLC0415
+    from headscale_oidc.errors import KeySetError
+    from headscale_oidc.keys import KeySet, UnreadableKeys
 
     try:
         return KeySet.from_json(document, release=release)
@@ -239,9 +238,9 @@ def _keys(document: bytes, release: str) -> "KeySource":
 
 
 def _remote_keys(jwks_uri: str, http: object, release: str) -> "KeySource":
-    from headscale_oidc.errors import KeySetError  # noqa: PLC0415
-    from headscale_oidc.keys import UnreadableKeys  # noqa: PLC0415
-    from headscale_oidc.provider import HTTP, RemoteKeys  # noqa: PLC0415
+    from headscale_oidc.errors import KeySetError
+    from headscale_oidc.keys import UnreadableKeys
+    from headscale_oidc.provider import HTTP, RemoteKeys
 
     assert isinstance(http, HTTP)  # noqa: S101 - typed so that HTTP stays unloaded until here
     try:
@@ -254,6 +253,6 @@ def _show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> N
     if format is Format.JSON:
         typer.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=True))
         return
-    from headscale_oidc_cli.render import text  # noqa: PLC0415 - loaded when it runs
+    from headscale_oidc_cli.render import text
 
     typer.echo(text.verdict_line(decision) if quiet else text.render(decision, now))

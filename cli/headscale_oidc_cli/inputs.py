@@ -30,7 +30,9 @@ def read_file(name: str, what: str) -> bytes:
     except FileNotFoundError:
         raise UsageError("no such file", place=place, remedy=f"name the file of {what}") from None
     except IsADirectoryError:
-        raise UsageError("a directory, not a file", place=place, remedy=f"name the file of {what}") from None
+        raise UsageError(
+            "a directory, not a file", place=place, remedy=f"name the file of {what}"
+        ) from None
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or "not a path"
         raise UsageError(f"cannot be read ({cause})", place=place) from None

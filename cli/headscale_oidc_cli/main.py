@@ -32,9 +32,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
-    import typer  # noqa: PLC0415 - errors while loading count too
+    import typer
 
-    from headscale_oidc_cli.app import command  # noqa: PLC0415
+    from headscale_oidc_cli.app import command
 
     try:
         result = command.main(arguments or ["--help"], prog_name="hsoidc", standalone_mode=False)
@@ -59,7 +59,7 @@ def _failed(error: Exception) -> int:
 
 
 def _complain(problem: str, remedy: str) -> None:
-    from headscale_oidc_cli.render.style import printable  # noqa: PLC0415
+    from headscale_oidc_cli.render.style import printable
 
     print(f"hsoidc: {printable(problem)}", file=sys.stderr)  # noqa: T201
     if remedy:

@@ -7,6 +7,6 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of `hsoidc explain --format json`."""
-    from headscale_oidc.schema import decision_schema  # noqa: PLC0415 - loaded when it runs
+    from headscale_oidc.schema import decision_schema
 
     typer.echo(json.dumps(decision_schema(), indent=2))

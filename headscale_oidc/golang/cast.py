@@ -72,4 +72,6 @@ def _json_map(text: str) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(value, json.Members):
         return ()
-    return tuple({name: member if isinstance(member, str) else "" for name, member in value}.items())
+    return tuple(
+        {name: member if isinstance(member, str) else "" for name, member in value}.items()
+    )

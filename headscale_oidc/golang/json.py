@@ -8,6 +8,7 @@ answers.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn, TypeAlias
 
@@ -58,6 +59,19 @@ def parse(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SPACES = frozenset(" \t\r\n")
 _OPENING = frozenset("[{")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+class _OnlyBrackets(dict[int, str | None]):
+    """A translation that deletes everything but brackets."""
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        return character if character in _STEPS else None
+
+
+_ONLY_BRACKETS = _OnlyBrackets()
+_ANY_STRING = re.compile(r'"(?:[^"\\]+|\\.)*+"', re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+)"')
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _LITERAL = re.compile(r"true|false|null")
@@ -66,6 +80,7 @@ _ESCAPE = re.compile(
     r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))"
 )
 _SIMPLE_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_SURROGATES = (0xD800, 0xDFFF)
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _LONGEST_INT = 4300
 
@@ -73,6 +88,8 @@ _LONGEST_INT = 4300
 def parse_exactly(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
     """:func:`parse` without its fast path: Go's scanner, without recursion."""
     text = _go_text(data)
+    if max_depth is not None and len(text) > max_depth and _depth(text) > max_depth:
+        raise SyntaxProblem(f"nested deeper than {max_depth}")
     root: list[Value] = []
     array: list[Value] | None = root
     members: list[tuple[str, Value]] = []
@@ -83,8 +100,6 @@ def parse_exactly(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
         character = text[at : at + 1]
         if character in _OPENING:
             stack.append((array, members, name))
-            if max_depth is not None and len(stack) > max_depth:
-                raise SyntaxProblem(f"nested deeper than {max_depth}")
             closing = "]" if character == "[" else "}"
             array, members = ([], []) if closing == "]" else (None, [])
             at = _skip(text, at + 1)
@@ -119,6 +134,12 @@ def parse_exactly(data: bytes, *, max_depth: int | None = MAX_DEPTH) -> Value:
             else:
                 array.append(done)
             at += 1
+
+
+def _depth(text: str) -> int:
+    """How deep arrays and objects nest, counted without building them."""
+    brackets = _ANY_STRING.sub("", text).translate(_ONLY_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def _go_text(data: bytes) -> str:
@@ -175,7 +196,7 @@ def _unescaped(match: re.Match[str]) -> str:
         return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)
     if unit is not None:
         code = int(unit, 16)
-        return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
+        return "\ufffd" if _SURROGATES[0] <= code <= _SURROGATES[1] else chr(code)
     return _SIMPLE_ESCAPES.get(simple, simple)
 
 
@@ -353,7 +374,7 @@ def seconds(value: Value) -> int:
     return whole if strconv.MIN_INT64 <= whole <= strconv.MAX_INT64 else strconv.MIN_INT64
 
 
-def beyond_float(value: int | float) -> bool:
+def beyond_float(value: float) -> bool:
     """Whether Go's ``ParseFloat`` gives a range error for the number that this came from."""
     try:
         return abs(float(value)) == float("inf")

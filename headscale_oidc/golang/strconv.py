@@ -66,5 +66,9 @@ def format_float(value: float) -> str:
         digits, point = whole + fraction, len(whole) + int(exponent)
         if point <= 0:
             return f"{sign}0.{'0' * -point}{digits}"
-        return sign + digits[:point].ljust(point, "0") + ("." + digits[point:] if digits[point:] else "")
+        return (
+            sign
+            + digits[:point].ljust(point, "0")
+            + ("." + digits[point:] if digits[point:] else "")
+        )
     return mantissa.removesuffix(".0")

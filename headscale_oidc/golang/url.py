@@ -100,17 +100,7 @@ class URL:
             text += self.opaque
         else:
             path = self.escaped_path()
-            if self.scheme or self.host or self.user is not None:
-                if not (self.omit_host and not self.host and self.user is None):
-                    if self.host or self.path or self.user is not None:
-                        text += "//"
-                    if self.user is not None:
-                        name, password = self.user
-                        text += _escape(name, "userinfo")
-                        if password is not None:
-                            text += ":" + _escape(password, "userinfo")
-                        text += "@"
-                    text += _escape(self.host, "host")
+            text += self._authority()
             if path and not path.startswith("/") and self.host:
                 text += "/"
             if not text and ":" in path.partition("/")[0]:
@@ -121,6 +111,15 @@ class URL:
         if self.fragment:
             text += "#" + self.escaped_fragment()
         return text
+
+    def _authority(self) -> str:
+        if self.user is None:
+            if not self.host:
+                return "//" if self.scheme and self.path and not self.omit_host else ""
+            return "//" + _escape(self.host, "host")
+        name, password = self.user
+        secret = "" if password is None else ":" + _escape(password, "userinfo")
+        return f"//{_escape(name, 'userinfo')}{secret}@{_escape(self.host, 'host')}"
 
 
 def parse(text: str, hosts: Hosts = Hosts.COLONS) -> URL:

@@ -137,7 +137,8 @@ def _compose(text: str) -> Node | None:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    mark = event.start_mark
+    return 0 if mark is None else int(mark.line) + 1
 
 
 def _fill(mapping: Mapping, content: list[tuple[Node, bool]]) -> None:
@@ -232,9 +233,9 @@ def _timestamp(text: str) -> Timestamp | None:
     hour, minute, second, fraction, zone = rest[:5]
     if hour is None:
         hour, minute, second, fraction = rest[5:]
-    clock = [int(part or 0) for part in (hour, minute, second)]
+    clock = (int(hour or 0), int(minute or 0), int(second or 0))
     try:
-        moment = datetime.datetime(int(year), int(month), int(day), *clock, tzinfo=datetime.UTC)
+        moment = datetime.datetime(int(year), int(month), int(day), *clock)  # noqa: DTZ001
     except ValueError:
         return None
     digits = (fraction or "")[:10].rstrip("0").rstrip(".")

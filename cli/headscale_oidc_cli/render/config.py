@@ -75,7 +75,9 @@ def _text(key: str, value: Any, rules: RuleSet) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        pairs = tuple(f"{k}={v}" for k, v in value) if value and isinstance(value[0], tuple) else value
+        pairs = (
+            tuple(f"{k}={v}" for k, v in value) if value and isinstance(value[0], tuple) else value
+        )
         return some(pairs) or "none"
     assert not isinstance(value, Default)  # noqa: S101 - a loaded configuration has every value
     return quoted(value)

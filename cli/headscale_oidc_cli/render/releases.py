@@ -78,7 +78,9 @@ def _mapping_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) 
         return [f"refuses to start with {key}" for key in new if key not in old]
     changes = [f"reads {key}, default {_text(new[key])}" for key in new if key not in old]
     changes += [
-        f"{key} is {_text(new[key])} by default" for key in new if key in old and old[key] != new[key]
+        f"{key} is {_text(new[key])} by default"
+        for key in new
+        if key in old and old[key] != new[key]
     ]
     return changes + [f"reads {key} no more" for key in old if key not in new]
 

@@ -25,9 +25,7 @@ class Style(Enum):
 def use_colour() -> bool:
     """Only on a terminal, and not where NO_COLOR is set."""
     return (
-        not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-        and sys.stdout.isatty()
+        not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stdout.isatty()
     )
 
 

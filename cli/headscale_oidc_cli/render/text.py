@@ -100,7 +100,9 @@ def _token(decision: Decision, now: float) -> list[str]:
     lines = [_heading(f"token     {_verification(decision)}")]
     if facts.algorithm is not None:
         key = f", key {quoted(facts.kid)}" if facts.kid else ", no key id"
-        lines.append(_line("signature", f"{facts.algorithm or 'no algorithm'}{key}{_signed(decision)}"))
+        lines.append(
+            _line("signature", f"{facts.algorithm or 'no algorithm'}{key}{_signed(decision)}")
+        )
     if facts.issuer is not None:
         lines.append(_line("issuer", quoted(facts.issuer)))
         lines.append(_line("audience", some(facts.audience or ()) or "none"))
@@ -148,7 +150,9 @@ def _checks(decision: Decision) -> list[str]:
         return []
     failed = sum(check.outcome is Outcome.FAILED for check in decision.checks)
     on = sum(check.outcome is not Outcome.OFF for check in decision.checks)
-    count = f"{failed} of {on} failed" if failed else f"{on} configured, all passed" if on else "none"
+    count = (
+        f"{failed} of {on} failed" if failed else f"{on} configured, all passed" if on else "none"
+    )
     reached = decision.stage is not Stage.TOKEN
     order = "in the server's order; all must pass" if reached else "not reached; they would say"
     lines = [_heading(f"checks    {order} ({count})")]
@@ -175,9 +179,17 @@ def _check(check: Check, *, reached: bool) -> list[str]:
         first = f"  - {name:<{_CHECK_LABEL}}"
         return [paint(wrap(text, first=first, rest=indent), Style.FAINT)]
     place = _place(check.place)
-    wanted = f"wanted {some(check.wanted)}" if len(check.wanted) == 1 else f"wanted one of {some(check.wanted)}"
+    wanted = (
+        f"wanted {some(check.wanted)}"
+        if len(check.wanted) == 1
+        else f"wanted one of {some(check.wanted)}"
+    )
     seen = f"{check.claim}: {some(check.seen) or 'none'}"
-    source = "absent" if check.source is Source.ABSENT else f"from the {check.source.value}".replace("the userinfo", "userinfo")
+    source = (
+        "absent"
+        if check.source is Source.ABSENT
+        else f"from the {check.source.value}".replace("the userinfo", "userinfo")
+    )
     last = "  <- stops here" if check.stopped_here and reached else ""
     plain = f"  {_SYMBOLS[check.outcome]} {name:<{_CHECK_LABEL}}"
     first = wrap(f"{wanted}{place}", first=plain, rest=indent)

@@ -1,0 +1,56 @@
+"""Fixtures that many tests share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from headscale_oidc import Headscale, OIDCConfig
+from headscale_oidc.testing import Issuer
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+NOW = 1_795_443_907.0
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Issuer:
+    """An issuer with a key of each kind."""
+    return Issuer(algorithms=("RS256", "ES256", "EdDSA", "PS256"), secret="s3cret" * 6)
+
+
+@pytest.fixture(scope="session")
+def config(issuer: Issuer) -> OIDCConfig:
+    """A policy with all three lists."""
+    return OIDCConfig(
+        issuer=issuer.issuer,
+        client_id="headscale",
+        allowed_domains=("acmecorp.net",),
+        allowed_groups=("/headscale",),
+        allowed_users=("alice@acmecorp.net",),
+    )
+
+
+@pytest.fixture(scope="session")
+def server(issuer: Issuer, config: OIDCConfig) -> Headscale:
+    """A server of the newest release."""
+    return Headscale(
+        config, release="0.29", keys=issuer.key_set(), algorithms=("RS256", "ES256", "EdDSA")
+    )
+
+
+@pytest.fixture(scope="session")
+def alice() -> dict[str, object]:
+    """Claims that pass every check."""
+    return {
+        "sub": "5f3c1a",
+        "aud": "headscale",
+        "exp": 4_102_444_800,
+        "iat": 1_700_000_000,
+        "nonce": "n",
+        "email": "alice@acmecorp.net",
+        "email_verified": True,
+        "preferred_username": "alice",
+        "name": "Alice Example",
+        "groups": ["/headscale", "/staff"],
+    }

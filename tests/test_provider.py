@@ -1,0 +1,278 @@
+"""The provider over HTTP: real sockets on loopback, with real TLS."""
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+import headscale_oidc as ho
+from headscale_oidc import provider
+from headscale_oidc.provider import HTTP, RemoteKeys, discover, discovery_url, parse_discovery
+from headscale_oidc.testing import Issuer
+
+Answer = tuple[int, dict[str, str], bytes]
+Routes = dict[str, Callable[[], Answer]]
+
+
+def as_json(value: Any) -> Answer:
+    """A JSON answer."""
+    return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+@contextmanager
+def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """A server on loopback; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = routes.get(self.path, lambda: (404, {}, b""))()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] - refused handshakes are expected
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        scheme = "http" if context is None else "https"
+        yield f"{scheme}://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def raw(answer: bytes) -> Iterator[str]:
+    """A server that sends these bytes to one connection and closes it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
+        thread.join(timeout=5)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A private certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    """Its certificate in a file."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's context with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def document(base: str, **changes: Any) -> dict[str, Any]:
+    """A discovery document."""
+    return {
+        "issuer": f"{base}/realms/corp",
+        "jwks_uri": f"{base}/keys",
+        "userinfo_endpoint": f"{base}/userinfo",
+        "id_token_signing_alg_values_supported": ["RS256", "HS256"],
+        **changes,
+    }
+
+
+DISCOVERY = "/realms/corp/.well-known/openid-configuration"
+
+
+def problem(call: Callable[[], object]) -> ho.ProviderError:
+    """The error of a call, which names a remedy."""
+    with pytest.raises(ho.ProviderError) as caught:
+        call()
+    assert caught.value.remedy
+    return caught.value
+
+
+class TestDiscovery:
+    """Discovery as go-oidc does it."""
+
+    def test_over_tls(self, authority: trustme.CA, ca_file: str, issuer: Issuer) -> None:
+        """A private authority is trusted when it is named; keys follow, and rotate."""
+        routes: Routes = {"/keys": lambda: (200, {}, b'{"keys": []}')}
+        with serving(routes, tls(authority, "localhost")) as base:
+            routes[DISCOVERY] = lambda: as_json(document(base))
+            http = HTTP(ca_file=ca_file)
+            found = discover(f"{base}/realms/corp", http)
+            assert found.algorithms == ("RS256", "HS256")
+            keys = RemoteKeys(found.jwks_uri, http)
+            assert len(keys.keys()) == 0
+            routes["/keys"] = lambda: (200, {}, issuer.jwks())
+            rotated = keys.refresh()
+            assert rotated is not None
+            assert len(rotated) == len(keys.keys()) == 4
+            routes["/keys"] = lambda: (500, {}, b"")
+            with pytest.raises(ho.KeySetError, match="HTTP status 500"):
+                keys.refresh()
+
+    def test_address(self) -> None:
+        """One trailing slash is cut off."""
+        assert discovery_url("https://a/b/") == "https://a/b/.well-known/openid-configuration"
+        assert discovery_url("https://a//") == "https://a//.well-known/openid-configuration"
+
+    def test_issuer_differs(self) -> None:
+        """Byte for byte, and a slash is said to be a slash."""
+        text = json.dumps({"issuer": "https://a/"}).encode()
+        assert "trailing slash" in str(problem(lambda: parse_discovery(text, "https://a")))
+        other = problem(lambda: parse_discovery(text, "https://b"))
+        assert 'set oidc.issuer to "https://a/"' in other.remedy
+        assert "slash" not in str(other)
+        assert parse_discovery(text, "https://a/").algorithms is None
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [(b"<!doctype html>", "HTML in place of JSON"), (b"[]", "a list"), (b'{"issuer":5}', "issuer"), (b"", "too early")],
+    )  # fmt: skip
+    def test_no_document(self, text: bytes, words: str) -> None:
+        """What is no discovery document."""
+        assert words in str(problem(lambda: parse_discovery(text, "https://a")))
+
+
+class TestFaults:
+    """Each fault is one clear line."""
+
+    def test_tls(self, authority: trustme.CA, ca_file: str, tmp_path: Path) -> None:
+        """Not trusted, for another name, no certificates in the file, no TLS at all."""
+        with serving({}, tls(authority, "localhost")) as base:
+            assert "not trusted" in str(problem(lambda: discover(base)))
+            assert "--ca-file" in problem(lambda: discover(base)).remedy
+        with serving({}, tls(authority, "other.example")) as base:
+            assert "another name" in str(problem(lambda: discover(base, HTTP(ca_file=ca_file))))
+        with serving({}) as base:
+            plain = base.replace("http://", "https://")
+            assert "no TLS" in str(problem(lambda: discover(plain, HTTP(ca_file=ca_file))))
+        empty = tmp_path / "empty.pem"
+        empty.write_text("x")
+        for path in (str(empty), str(tmp_path / "none.pem")):
+            assert "not a file of certificates" in str(
+                problem(lambda path=path: discover("https://localhost:1", HTTP(ca_file=path)))
+            )
+
+    def test_expired_certificate(self, authority: trustme.CA, ca_file: str) -> None:
+        """An expired certificate is said to be expired."""
+        import datetime  # noqa: PLC0415
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+        authority.issue_cert("localhost", not_after=past).configure_cert(context)
+        with serving({}, context) as base:
+            assert "has expired" in str(problem(lambda: discover(base, HTTP(ca_file=ca_file))))
+
+    def test_unreachable(self) -> None:
+        """Nobody listens; nobody knows the name; that is no address."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        assert "no connection" in str(problem(lambda: discover(f"http://127.0.0.1:{port}")))
+        assert "no address is known" in str(problem(lambda: discover("http://nowhere.invalid")))
+        for odd in ("ftp://a", "a", "https://", "http://[x"):
+            problem(lambda odd=odd: discover(odd))
+
+    def test_status_and_redirects(self) -> None:
+        """A status other than 200, a loop, a step down from https."""
+        routes: Routes = {
+            "/loop": lambda: (302, {"Location": "/loop"}, b""),
+            "/500": lambda: (500, {}, b""),
+            "/to": lambda: (307, {"Location": "/there"}, b""),
+            "/there": lambda: as_json(1),
+            "/nowhere": lambda: (302, {}, b""),
+        }
+        with serving(routes) as base:
+            http = HTTP()
+            assert "more than 5 redirects" in str(
+                problem(lambda: http.get(f"{base}/loop", limit=9))
+            )
+            assert "HTTP status 500" in str(problem(lambda: http.get(f"{base}/500", limit=9)))
+            assert "HTTP status 404" in str(problem(lambda: http.get(f"{base}/404", limit=9)))
+            assert "HTTP status 302" in str(problem(lambda: http.get(f"{base}/nowhere", limit=9)))
+            assert http.get(f"{base}/to", limit=9) == b"1"
+
+    def test_step_down(self, authority: trustme.CA, ca_file: str) -> None:
+        """https never becomes http."""
+        routes: Routes = {"/": lambda: (302, {"Location": "http://localhost/"}, b"")}
+        with serving(routes, tls(authority, "localhost")) as base:
+            error = problem(lambda: HTTP(ca_file=ca_file).get(f"{base}/", limit=9))
+            assert "from https to http" in str(error)
+
+    def test_size_and_time(self) -> None:
+        """An answer that is too large, too slow, or does not end."""
+        with serving({"/": lambda: (200, {}, b"x" * 99_999)}) as base:
+            assert "larger than 1 KiB" in str(problem(lambda: HTTP().get(f"{base}/", limit=1024)))
+            assert "in time" in str(problem(lambda: HTTP(total=-1).get(f"{base}/", limit=1 << 20)))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            silent = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            assert "no answer in time" in str(problem(lambda: HTTP(read=0.05).get(silent, limit=9)))
+        with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort") as base:
+            assert "broke off" in str(problem(lambda: HTTP().get(base, limit=99)))
+        with raw(b"nonsense\r\n\r\n") as base:
+            problem(lambda: HTTP().get(base, limit=99))
+
+    def test_key_sets(self) -> None:
+        """HTML in place of keys is the provider's fault; a bad key is named."""
+        routes: Routes = {
+            "/html": lambda: (200, {}, b"<html>"),
+            "/bad": lambda: as_json({"keys": [{"kty": "x"}]}),
+            "/text": lambda: (200, {}, b"x"),
+        }
+        with serving(routes) as base:
+            assert "HTML in place" in str(problem(lambda: RemoteKeys(f"{base}/html")))
+            for path, key in (("bad", 0), ("text", None)):
+                with pytest.raises(ho.KeySetError) as caught:
+                    RemoteKeys(f"{base}/{path}")
+                assert caught.value.key == key
+
+    def test_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy from the environment is used."""
+        with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy") as base:
+            monkeypatch.setenv("http_proxy", base)
+            monkeypatch.setenv("no_proxy", "")
+            assert HTTP().get("http://idp.invalid/", limit=9) == b"proxy"
+
+    def test_unknown_certificate_problem(self) -> None:
+        """What has no sentence of its own is quoted from OpenSSL."""
+        error = ssl.SSLCertVerificationError()
+        error.verify_code, error.verify_message = 99, "odd"
+        assert "refused (odd)" in str(provider._explain("https://a", error))
