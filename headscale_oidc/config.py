@@ -8,7 +8,8 @@ cast 1.5 to 1.10 and yaml.v3 beneath it.
 import os
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import attrs
 
 from headscale_oidc.errors import ConfigError
 from headscale_oidc.golang import cast, duration, strings
+from headscale_oidc.golang.node import Mapping
 from headscale_oidc.releases import AUTO, RULE_SETS, RuleSet, rule_set
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -49,7 +51,16 @@ class Place:
         return f"{self.file}:{self.line}" if self.file else "default"
 
 
-def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _texts(value: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError("a list of strings is needed, not one string")
+    entries = tuple(value)
+    if not all(isinstance(entry, str) for entry in entries):
+        raise TypeError("a list of strings is needed; an entry is none")
+    return entries
+
+
+def _pairs(value: abc.Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(dict(value).items())
 
 
@@ -66,10 +77,10 @@ class OIDCConfig:
     issuer: str = ""
     client_id: str = ""
     client_secret: str = attrs.field(default="", repr=False)
-    allowed_domains: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    allowed_groups: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    allowed_users: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    scope: tuple[str, ...] = attrs.field(default=("openid", "profile", "email"), converter=tuple)
+    allowed_domains: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    allowed_groups: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    allowed_users: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    scope: tuple[str, ...] = attrs.field(default=("openid", "profile", "email"), converter=_texts)
     extra_params: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     strip_email_domain: bool = True
     map_legacy_users: bool | Default = Default.RELEASE
@@ -84,11 +95,6 @@ class OIDCConfig:
     places: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
     ignored: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        for name in ("allowed_domains", "allowed_groups", "allowed_users", "scope"):
-            if not all(isinstance(entry, str) for entry in getattr(self, name)):
-                raise TypeError(f"{name} must hold strings")
-
     def place(self, setting: str) -> Place | None:
         """Where a setting was read, ``allowed_groups`` or ``node.expiry``; None if it was not."""
         key = setting if "." in setting else f"oidc.{setting}"
@@ -98,7 +104,7 @@ class OIDCConfig:
 def load_config(
     path: str | os.PathLike[str] | None = None,
     *,
-    environ: Mapping[str, str] | None = None,
+    environ: abc.Mapping[str, str] | None = None,
     release: str = AUTO,
 ) -> OIDCConfig:
     """Read a configuration file as Headscale would.
@@ -115,7 +121,7 @@ def load_config(
     return parse_config(_read(file), file=str(file), environ=environ, release=release)
 
 
-def find_config(environ: Mapping[str, str]) -> Path:
+def find_config(environ: abc.Mapping[str, str]) -> Path:
     """The file that Headscale would read without ``--config``; raises ConfigError."""
     home = environ.get("HOME")
     folders = [Path("/etc/headscale"), *([Path(home, ".headscale")] if home else []), Path()]
@@ -166,7 +172,7 @@ def parse_config(
     text: bytes | str,
     *,
     file: str = "config.yaml",
-    environ: Mapping[str, str] | None = None,
+    environ: abc.Mapping[str, str] | None = None,
     release: str = AUTO,
 ) -> OIDCConfig:
     """:func:`load_config` of a text. ``file`` is what places and errors call it.
@@ -208,8 +214,8 @@ def _document(data: bytes, file: str) -> Any:
             line=problem.line,
         ) from None
     if node is None or node.value is None:
-        return yaml.Mapping()
-    if not isinstance(node.value, yaml.Mapping):
+        return Mapping()
+    if not isinstance(node.value, Mapping):
         raise ConfigError(
             "not a Headscale configuration: the top level is no map",
             remedy="it starts with keys such as server_url: and oidc:",
@@ -239,7 +245,7 @@ class _Source:
 
     document: Any
     file: str
-    environ: Mapping[str, str]
+    environ: abc.Mapping[str, str]
 
     def find(self, key: str, default: Any = None) -> tuple[Any, Place]:
         """The value of a key (as cast takes it) and where it stands; None is "not set"."""

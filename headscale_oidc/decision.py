@@ -346,14 +346,15 @@ def _notices(decision: Decision) -> "Sequence[Notice]":
                 f"refuse it (HTTP {rules.nonce_missing}); from another flow that is normal",
             )
         )
-    if rules.userinfo is not UserinfoUse.NEVER and case.claims is not None:
-        found += _userinfo_notices(case)
     if case.claims is not None:
-        found += _account_notices(decision)
+        found += [*_userinfo_notices(decision), *_account_notices(decision)]
     return found
 
 
-def _userinfo_notices(case: Case) -> "Sequence[Notice]":
+def _userinfo_notices(decision: Decision) -> "Sequence[Notice]":
+    case = decision.case
+    if case.rules.userinfo is UserinfoUse.NEVER or decision.verdict is Verdict.UNKNOWN:
+        return []
     if case.userinfo_unknown:
         effect = "the answer" if case.rules.userinfo is UserinfoUse.FIRST else "what is stored"
         text = f"nobody looked at userinfo: {effect} holds unless userinfo contradicts the token"

@@ -194,6 +194,7 @@ def test_made_by_hand() -> None:
     config = ho.OIDCConfig(allowed_groups=["a"], extra_params={"a": "b"})
     assert config.allowed_groups == ("a",)
     assert config.extra_params == (("a", "b"),)
-    with pytest.raises(TypeError, match="allowed_users"):
-        ho.OIDCConfig(allowed_users=(1,))
+    for wrong in ((1,), "alice@acmecorp.net"):
+        with pytest.raises(TypeError, match="list of strings"):
+            ho.OIDCConfig(allowed_users=wrong)  # type: ignore[arg-type]
     assert os.fspath(GUIDE)

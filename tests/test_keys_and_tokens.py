@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,6 +17,7 @@ from headscale_oidc.testing import Issuer, generate_key
 from headscale_oidc.token import Expected, verify
 
 NOW = 1_795_443_907.0
+ROOT = Path(__file__).parent.parent
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -51,7 +53,7 @@ class TestKeySet:
             (jwk(RSA_KEY, x5c=["aGk="]), "no certificate"),
             (jwk(RSA_KEY, x5t="aGk"), "2 bytes long, not 20"),
             (jwk(RSA_KEY, x5t="%"), "not base64url"),
-            (jwk(RSA_KEY, **{"x5t#S256": "aGk"}), "not 32"),
+            ({**jwk(RSA_KEY), "x5t#S256": "aGk"}, "not 32"),
             (jwk(RSA_KEY, with_private=True, p=None), 'without "p"'),
             (jwk(RSA_KEY, with_private=True, d="aGk"), "do not fit"),
             (jwk(EC_KEY, crv="secp256k1"), "unknown curve"),
@@ -109,9 +111,9 @@ class TestKeySet:
         assert [key.public for key in keys] == [None] * 5
         assert not any(key.verifies("RS256", b"", b"") for key in keys)
 
-    def test_symmetric_with_certificate(self, issuer: Issuer) -> None:
+    def test_symmetric_with_certificate(self) -> None:
         """A certificate cannot belong to a symmetric key; a wrong one to no key."""
-        chain = json.loads((ho_folder() / "examples/keycloak/jwks.json").read_text())["keys"][0]
+        chain = json.loads((ROOT / "examples/keycloak/jwks.json").read_text())["keys"][0]
         with pytest.raises(ho.KeySetError, match="certificate chain"):
             ho.KeySet.from_json(key_set({"kty": "oct", "k": "", "x5c": chain["x5c"]}))
         with pytest.raises(ho.KeySetError, match="another key"):
@@ -121,7 +123,6 @@ class TestKeySet:
         hexadecimal = {**chain, "x5t": "MDAw" * 13 + "MA"}
         with pytest.raises(ho.KeySetError, match="x5t"):
             ho.KeySet.from_json(key_set(hexadecimal))
-        assert issuer
 
     def test_pickle(self, issuer: Issuer) -> None:
         """A set survives pickling."""
@@ -129,13 +130,6 @@ class TestKeySet:
         again = pickle.loads(pickle.dumps(keys))  # noqa: S301 - our own bytes
         assert [key.kid for key in again] == [key.kid for key in keys]
         assert again.refresh() is None
-
-
-def ho_folder() -> Any:
-    """The checkout."""
-    from pathlib import Path  # noqa: PLC0415
-
-    return Path(__file__).parent.parent
 
 
 def rejected(server: ho.Headscale, token: str, now: float = NOW) -> ho.TokenRejected:

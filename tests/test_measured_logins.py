@@ -1,5 +1,6 @@
 """61,187 logins through real servers: the verdict, the reason, the account, and what was said."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -51,12 +52,8 @@ def minted(issuer: Issuer) -> dict[str, str]:
 def configured(name: str, release: str) -> ho.OIDCConfig:
     """The configuration of a row, through the loader of the release."""
     row = (measured.by_id("configs.jsonl") | measured.by_id("relogin-configs.jsonl"))[name]
-    text = _yaml({"oidc": {**row["oidc"], "client_secret": "s"}})
+    text = json.dumps({"oidc": {**row["oidc"], "client_secret": "s"}})
     return ho.parse_config(text, release=release, environ=row.get("env") or {})
-
-
-def _yaml(value: dict[str, Any]) -> str:
-    return measured.json.dumps(value)
 
 
 def expected(outcome: dict[str, Any]) -> object:

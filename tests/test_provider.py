@@ -3,80 +3,18 @@
 import json
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
+from loopback import Routes, as_json, document, raw, serving, tls
 
 import headscale_oidc as ho
 from headscale_oidc import provider
 from headscale_oidc.provider import HTTP, RemoteKeys, discover, discovery_url, parse_discovery
 from headscale_oidc.testing import Issuer
-
-Answer = tuple[int, dict[str, str], bytes]
-Routes = dict[str, Callable[[], Answer]]
-
-
-def as_json(value: Any) -> Answer:
-    """A JSON answer."""
-    return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
-
-
-@contextmanager
-def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server on loopback; yields its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, headers, body = routes.get(self.path, lambda: (404, {}, b""))()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign] - refused handshakes are expected
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        scheme = "http" if context is None else "https"
-        yield f"{scheme}://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
-def raw(answer: bytes) -> Iterator[str]:
-    """A server that sends these bytes to one connection and closes it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(answer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
-        thread.join(timeout=5)
 
 
 @pytest.fixture(autouse=True)
@@ -97,24 +35,6 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
-
-
-def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """A server's context with a certificate for these names."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
-def document(base: str, **changes: Any) -> dict[str, Any]:
-    """A discovery document."""
-    return {
-        "issuer": f"{base}/realms/corp",
-        "jwks_uri": f"{base}/keys",
-        "userinfo_endpoint": f"{base}/userinfo",
-        "id_token_signing_alg_values_supported": ["RS256", "HS256"],
-        **changes,
-    }
 
 
 DISCOVERY = "/realms/corp/.well-known/openid-configuration"
@@ -188,9 +108,9 @@ class TestFaults:
         empty = tmp_path / "empty.pem"
         empty.write_text("x")
         for path in (str(empty), str(tmp_path / "none.pem")):
-            assert "not a file of certificates" in str(
-                problem(lambda path=path: discover("https://localhost:1", HTTP(ca_file=path)))
-            )
+            http = HTTP(ca_file=path)
+            error = problem(partial(discover, "https://localhost:1", http))
+            assert "not a file of certificates" in str(error)
 
     def test_expired_certificate(self, authority: trustme.CA, ca_file: str) -> None:
         """An expired certificate is said to be expired."""
@@ -209,7 +129,7 @@ class TestFaults:
         assert "no connection" in str(problem(lambda: discover(f"http://127.0.0.1:{port}")))
         assert "no address is known" in str(problem(lambda: discover("http://nowhere.invalid")))
         for odd in ("ftp://a", "a", "https://", "http://[x"):
-            problem(lambda odd=odd: discover(odd))
+            problem(partial(discover, odd))
 
     def test_status_and_redirects(self) -> None:
         """A status other than 200, a loop, a step down from https."""

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -42,7 +43,7 @@ def test_every_measured_release_has_a_row_of_its_own() -> None:
 
 def test_adjacent_rows_differ() -> None:
     """Each row changes something besides its name."""
-    for before, after in zip(RULE_SETS, RULE_SETS[1:], strict=False):
+    for before, after in pairwise(RULE_SETS):
         names = [field.name for field in attrs.fields(RuleSet)]
         changed = {name for name in names if getattr(before, name) != getattr(after, name)}
         assert changed - {"release", "covers"}

@@ -11,7 +11,6 @@ from headscale_oidc_cli.schema import schema
 
 app = typer.Typer(
     name="hsoidc",
-    help="Would Headscale admit this OpenID Connect login, as whom, and if not, why.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},

@@ -1,18 +1,10 @@
 """Exit codes: the same for every command, and the one table that says which is when."""
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from headscale_oidc.errors import (
-    AccountsError,
-    ClaimsError,
-    ConfigError,
-    HeadscaleOIDCError,
-    KeySetError,
-    ProviderError,
-    TokenRejected,
-    UnknownReleaseError,
-)
-from headscale_oidc.reasons import Stage, Verdict
+if TYPE_CHECKING:
+    from headscale_oidc import HeadscaleOIDCError, Stage, Verdict
 
 
 class Exit(IntEnum):
@@ -28,27 +20,21 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-_ERRORS: tuple[tuple[type[HeadscaleOIDCError], Exit], ...] = (
-    (UnknownReleaseError, Exit.USAGE),
-    (ConfigError, Exit.USAGE),
-    (KeySetError, Exit.USAGE),
-    (ClaimsError, Exit.USAGE),
-    (AccountsError, Exit.USAGE),
-    (ProviderError, Exit.UNREACHABLE),
-    (TokenRejected, Exit.TOKEN_REJECTED),
-    (HeadscaleOIDCError, Exit.USAGE),
-)
+# by name, so that a command that meets no error loads none of them
+_ERRORS = {"ProviderError": Exit.UNREACHABLE, "TokenRejected": Exit.TOKEN_REJECTED}
 
 
-def of_error(error: HeadscaleOIDCError) -> Exit:
-    """The code for an error that prevents a decision."""
-    return next(code for kind, code in _ERRORS if isinstance(error, kind))
+def of_error(error: "HeadscaleOIDCError") -> Exit:
+    """The code for an error that prevents a decision: usage or configuration, unless it is known
+    to be something else.
+    """
+    return _ERRORS.get(type(error).__name__, Exit.USAGE)
 
 
-def of_decision(verdict: Verdict, stage: Stage | None, *, trusted: bool) -> Exit:
+def of_decision(verdict: "Verdict", stage: "Stage | None", *, trusted: bool) -> Exit:
     """The code for a decision. ``trusted``: it was verified, or the caller said --unverified."""
-    if verdict is Verdict.ADMITTED:
+    if verdict == "admitted":
         return Exit.YES if trusted else Exit.UNKNOWN
-    if verdict is Verdict.UNKNOWN:
+    if verdict == "unknown":
         return Exit.UNKNOWN
-    return Exit.TOKEN_REJECTED if stage is Stage.TOKEN else Exit.NO
+    return Exit.TOKEN_REJECTED if stage == "token" else Exit.NO

@@ -3,7 +3,6 @@
 import os
 import sys
 
-from headscale_oidc.errors import HeadscaleOIDCError
 from headscale_oidc_cli.exit import Exit, of_error
 
 
@@ -23,9 +22,6 @@ def run(arguments: list[str]) -> int:
         # the reader has gone (| head): what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.YES
-    except HeadscaleOIDCError as error:
-        _complain(str(error), error.remedy)
-        return of_error(error)
     except Exception as error:  # noqa: BLE001 - never a traceback, and never the values in it
         return _failed(error)
     return code
@@ -40,10 +36,18 @@ def _invoke(arguments: list[str]) -> int:
         result = command.main(arguments or ["--help"], prog_name="hsoidc", standalone_mode=False)
     except typer.Abort:
         return Exit.INTERRUPTED
+    except SystemExit:
+        # what typer makes of a closed pipe, whatever the mode
+        raise BrokenPipeError from None
     return result if isinstance(result, int) else Exit.YES
 
 
 def _failed(error: Exception) -> int:
+    from headscale_oidc.errors import HeadscaleOIDCError
+
+    if isinstance(error, HeadscaleOIDCError):
+        _complain(str(error), error.remedy)
+        return of_error(error)
     # typer has moved the class of its usage errors about; what they have in common is this method
     message = getattr(error, "format_message", None)
     if message is not None:

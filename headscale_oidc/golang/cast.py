@@ -1,13 +1,13 @@
 """github.com/spf13/cast, as viper uses it: what a configured value reads as.
 
-Values are those of :mod:`headscale_oidc.golang.yaml` (or text from the environment). Where
+Values are those of :mod:`headscale_oidc.golang.node` (or text from the environment). Where
 cast gives an error, viper uses the type's zero value, and so do these functions.
 """
 
 from typing import Any
 
 from headscale_oidc.golang import json, strconv, strings
-from headscale_oidc.golang.yaml import Mapping, Timestamp
+from headscale_oidc.golang.node import Mapping, Timestamp
 
 
 def to_bool(value: Any, *, floats: bool) -> bool:

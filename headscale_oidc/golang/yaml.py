@@ -7,14 +7,15 @@ yaml.v3's rules, which are those of YAML 1.2 with a few of 1.1.
 import binascii
 import datetime
 import re
-from typing import Any, TypeAlias
+from typing import Any
 
-import attrs
 import yaml
 
 from headscale_oidc.golang import base64, strconv
+from headscale_oidc.golang.node import Mapping, Node, Scalar, Timestamp, key_text
 
-MAX_DEPTH = 10_000
+MAX_DEPTH = 1_000
+"""How deep lists and maps may nest here. Go allows 10,000, for which PyYAML takes a minute."""
 
 
 class Problem(ValueError):
@@ -23,28 +24,6 @@ class Problem(ValueError):
     def __init__(self, problem: str, line: int | None) -> None:
         super().__init__(problem)
         self.line = line
-
-
-@attrs.frozen
-class Timestamp:
-    """A date, as Go's ``time.Time.String`` prints it."""
-
-    text: str
-
-
-Scalar: TypeAlias = None | bool | int | float | str | Timestamp
-
-
-@attrs.define(slots=True, eq=False)
-class Node:
-    """A value and where it stands. ``value`` is a Scalar, a list of Nodes or a Mapping."""
-
-    value: "Scalar | list[Node] | Mapping"
-    line: int
-
-
-class Mapping(dict[str, tuple["Node", int]]):
-    """Key → (value, line of the key). Keys are text, as viper has them in the end."""
 
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
@@ -160,19 +139,6 @@ def _fill(mapping: Mapping, content: list[tuple[Node, bool]]) -> None:
                 raise Problem("a merge key (<<) needs a map or a list of maps", source.line)
             for name, member in source.value.items():
                 mapping.setdefault(name, member)
-
-
-def key_text(value: Any) -> str:
-    """A mapping key as text, as Go prints it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return strconv.format_float(value)
-    if isinstance(value, Timestamp):
-        return value.text
-    return "<nil>" if value is None else str(value)
 
 
 def _resolve(event: yaml.ScalarEvent) -> Scalar:

@@ -76,7 +76,7 @@ class TestParse:
         "text",
         [b"", b" ", b"\xef\xbb\xbf{}", b"NaN", b"-Infinity", b"01", b"1.", b".5", b"+1", b"[1,]",
          b"{,}", b'{"a"}', b'{"a":}', b'{"a":1', b'{"a" 1}', b"[1", b"[1 2]", b'"\x01"', b'"\\x"',
-         b'"\\u12"', b'"abc', b"tru", b"{}x", b"{} {}", b"'a'", b"]", b"\xff", b'{1:2}'],
+         b'"\\u12"', b'"abc', b"tru", b"{}x", b"{} {}", b"'a'", b"]", b"\xff", b"{1:2}"],
     )  # fmt: skip
     def test_refused(self, text: bytes) -> None:
         """Texts that Go refuses."""

@@ -115,7 +115,7 @@ def _verification(decision: Decision) -> str:
         return "VERIFIED"
     if decision.case.rejected is not None:
         return "REJECTED"
-    return "NOT VERIFIED: nobody checked a signature, the issuer, the audience or the expiry"
+    return "NOT VERIFIED: signature, issuer, audience and expiry were not checked"
 
 
 def _signed(decision: Decision) -> str:

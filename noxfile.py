@@ -1,0 +1,35 @@
+"""Sessions for people: ``nox -s tests lint types``."""
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """The whole suite, with branch coverage of both packages."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-q", "-n", "2", "--cov", "--cov-report=term-missing", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over library, command, tests and benchmarks."""
+    session.install("-e", ".[test]")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The hot verification path, as ratios inside one run."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-q", "benchmarks", "--benchmark-only", *session.posargs)

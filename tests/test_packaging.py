@@ -1,0 +1,113 @@
+"""What is shipped, what an import costs, and that the types can be used."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("typer", "click", "rich", "urllib3", "truststore", "yaml", "jwt", "http.client")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_wheel_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:
+    """No tests, no examples, no top-level cli; types are marked."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "headscale_oidc",
+        "headscale_oidc_cli",
+    }
+    assert {"headscale_oidc/py.typed", "headscale_oidc_cli/py.typed"} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def loaded(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has after a statement."""
+    code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return set(result.stdout.split())
+
+
+def test_import_is_light() -> None:
+    """The library loads neither typer nor rich nor an HTTP client nor YAML."""
+    modules = loaded("import headscale_oidc")
+    assert not modules & set(HEAVY)
+    assert "headscale_oidc.server" in modules
+
+
+def test_version_loads_no_core() -> None:
+    """`hsoidc --version` needs no cryptography."""
+    modules = loaded("from headscale_oidc_cli.main import run\nrun(['--version'])")
+    assert not modules & {"cryptography", "rich", "yaml", "urllib3"}
+
+
+def test_public_names() -> None:
+    """Everything that is offered exists, and everything public is offered."""
+    import headscale_oidc as ho  # noqa: PLC0415
+
+    assert all(hasattr(ho, name) for name in ho.__all__)
+    assert len(ho.__all__) == len(set(ho.__all__))
+
+
+def test_registry_addresses_are_nowhere() -> None:
+    """No lock file, and no text that holds a registry's address."""
+    files = subprocess.run(
+        ["git", "ls-files"], check=False, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert not [name for name in files if name.endswith((".lock", "requirements.txt"))]
+    for name in files:
+        if (
+            name.endswith((".py", ".toml", ".md", ".yaml", ".txt"))
+            and name != "tests/test_packaging.py"
+        ):
+            assert "files.pythonhosted" not in (ROOT / name).read_text(), name
+
+
+class TestReadme:
+    """The front door is true."""
+
+    def blocks(self) -> list[str]:
+        """The shell blocks."""
+        text = (ROOT / "README.md").read_text()
+        return [block.partition("```")[0].strip() for block in text.split("```sh\n")[1:]]
+
+    def test_first_and_second_block_are_one_command_line(self) -> None:
+        """The first explains the shipped example, the second passes the tests."""
+        first, second = self.blocks()[:2]
+        assert "\n" not in first + second
+        assert "hsoidc explain" in first
+        assert "pytest" in second
+
+    def test_outputs_are_real(self) -> None:
+        """What the tour shows is what the golden files hold."""
+        text = (ROOT / "README.md").read_text()
+        shown = [block.partition("```")[0] for block in text.split("```text\n")[1:]]
+        assert len(shown) >= 3
+        golden = [path.read_text() for path in (ROOT / "tests/golden").glob("*.txt")]
+        for block in shown:
+            assert any(block.strip() in output for output in golden), block[:200]
+
+    def test_python_example_runs(self) -> None:
+        """The Python block runs as it stands, in the checkout."""
+        text = (ROOT / "README.md").read_text()
+        code = text.split("```python\n")[1].partition("```")[0]
+        result = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT
+        )
+        assert result.returncode == 0, result.stderr
+        assert "group-not-allowed" in result.stdout
