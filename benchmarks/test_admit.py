@@ -10,9 +10,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import headscale_oidc as ho
+from headscale_oidc.jws import parse_signature
 from headscale_oidc.releases import rule_set
 from headscale_oidc.testing import Issuer
-from headscale_oidc.token import parse_signature
 
 NOW = 1_795_443_907.0
 ALGORITHMS = ("RS256", "ES256", "EdDSA")

@@ -1,7 +1,6 @@
-"""ID tokens: go-oidc's checks over go-jose's parser, in the release's order.
+"""ID tokens: go-oidc's checks, in the release's order.
 
-Source: go-oidc ``oidc/verify.go`` and ``oidc/jwks.go``, go-jose ``jws.go`` and ``shared.go``
-(RFC 7515, RFC 7519, OpenID Connect Core 3.1.3.7).
+Source: go-oidc ``oidc/verify.go`` and ``oidc/jwks.go`` (RFC 7519, OpenID Connect Core 3.1.3.7).
 """
 
 import datetime
@@ -11,10 +10,10 @@ from typing import Any
 
 import attrs
 
-from headscale_oidc.errors import KeySetError, TokenRejected
-from headscale_oidc.golang import base64, json
-from headscale_oidc.golang.unicode import strip_white_space
-from headscale_oidc.keys import KeySet, KeySource, load_certificate, parse_key
+from headscale_oidc.errors import TokenRejected
+from headscale_oidc.golang import json
+from headscale_oidc.jws import Signature, parse_payload, parse_signature, verifies
+from headscale_oidc.keys import KeySource
 from headscale_oidc.reasons import Reason
 from headscale_oidc.releases import RuleSet, TokenOrder
 
@@ -32,11 +31,6 @@ _GOOGLE_WITHOUT_SCHEME = "accounts.google.com"
 
 # Go's time.Time counts seconds from the year 1, in 64 bits that wrap
 _YEAR_1_TO_1970 = 62_135_596_800
-_PARTS, _JWE_PARTS = 3, 5
-_NO_JWT = (
-    'give the ID token whole: it begins with "eyJ" and has two dots; a text without dots is '
-    "likely an access or refresh token"
-)
 
 
 @attrs.frozen
@@ -73,234 +67,6 @@ class RegisteredClaims:
     nonce: str
     claim_names: dict[str, str]
     claim_sources: dict[str, Any]
-
-
-@attrs.frozen
-class Signature:
-    """A JWS with one signature, parsed: header, what was signed, and the signature."""
-
-    algorithm: str
-    kid: str
-    header: dict[str, json.Value]
-    critical_refused: bool
-    payload: bytes
-    signed: bytes
-    signature: bytes
-
-    @property
-    def type(self) -> str | None:
-        """The header's ``typ``, None if it has none or no text."""
-        found = self.header.get("typ")
-        return found if isinstance(found, str) else None
-
-
-def _refuse(reason: Reason, problem: str, *, words: str = "", remedy: str = "") -> TokenRejected:
-    return TokenRejected(reason, problem, words=words, remedy=remedy)
-
-
-# --- shape and header (go-jose) ---------------------------------------------------------------
-
-
-def parse_payload(token: str) -> bytes:
-    """The payload as go-oidc up to 3.14 (Headscale 0.26) gets at it: without looking at the rest."""
-    parts = token.split(".")
-    if len(parts) < 2:  # noqa: PLR2004 - header and payload
-        raise _refuse(
-            Reason.MALFORMED,
-            "a token has three parts separated by dots; this has one",
-            words="oidc: malformed jwt, expected 3 parts got 1",
-            remedy=_NO_JWT,
-        )
-    payload = base64.raw_url_decode(parts[1].encode("utf-8", "surrogateescape"))
-    if payload is None:
-        raise _refuse(
-            Reason.MALFORMED,
-            "the token's payload is not base64url",
-            words="oidc: malformed jwt: oidc: malformed jwt payload: illegal base64 data",
-        )
-    return payload
-
-
-def parse_signature(token: str, rules: RuleSet) -> Signature:
-    """A JWS in the spellings that the release reads; raises TokenRejected (malformed)."""
-    text = strip_white_space(token)
-    if text.startswith("{"):
-        return _parse_json(text, rules)
-    parts = text.split(".")
-    if len(parts) == _JWE_PARTS:
-        raise _refuse(
-            Reason.MALFORMED,
-            "this is an encrypted token (JWE, five parts), which Headscale cannot read",
-            words="oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts",
-            remedy="switch token encryption off at the provider "
-            "(authentik: clear the provider's Encryption Key)",
-        )
-    if len(parts) != _PARTS:
-        raise _refuse(
-            Reason.MALFORMED,
-            f"a token has three parts separated by dots; this has {_count(len(parts))}",
-            words="oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts",
-            remedy=_NO_JWT,
-        )
-    header, payload, signature = (
-        _part(name, part, rules)
-        for name, part in zip(("header", "payload", "signature"), parts, strict=True)
-    )
-    return _signature(_header(header), {}, header, payload, signature, rules)
-
-
-def _count(parts: int) -> str:
-    return {1: "one", 2: "two", 4: "four"}.get(parts, str(parts))
-
-
-def _part(name: str, text: str, rules: RuleSet) -> bytes:
-    if rules.padded_parts:
-        text = text.rstrip("=")
-    data = base64.raw_url_decode(text.encode("utf-8", "surrogateescape"))
-    if data is None:
-        raise _refuse(
-            Reason.MALFORMED,
-            f"the token's {name} is not base64url",
-            words="oidc: malformed jwt: illegal base64 data",
-        )
-    return data
-
-
-def _malformed(problem: str) -> TokenRejected:
-    return _refuse(Reason.MALFORMED, problem)
-
-
-def _header(data: bytes) -> dict[str, json.Value]:
-    if not data:
-        return {}  # go-jose takes an empty part for no header at all
-    try:
-        value = json.parse(data, max_depth=None)
-    except json.SyntaxProblem as problem:
-        raise _malformed(f"the token's header is not JSON: {problem}") from None
-    return _header_members(value)
-
-
-def _header_members(value: json.Value) -> dict[str, json.Value]:
-    if value is None:
-        return {}
-    if not isinstance(value, json.Members):
-        raise _malformed(f"the token's header is {json.kind(value)}, not an object")
-    if name := json.duplicate(value):
-        raise _malformed(f'the token\'s header has "{name}" twice')
-    return {name: member for name, member in value if member is not None}
-
-
-def _check_header(header: dict[str, json.Value], rules: RuleSet) -> None:
-    """go-jose's ``sanitized``: what the header must not hold."""
-    for name, value in header.items():
-        if name in {"alg", "kid", "nonce"}:
-            if not isinstance(value, str):
-                raise _malformed(
-                    f'"{name}" in the token\'s header is {json.kind(value)}, not a string'
-                )
-        elif name == "jwk":
-            try:
-                key = parse_key(value, rules)
-            except ValueError as error:
-                raise _malformed(f'"jwk" in the token\'s header cannot be read: {error}') from None
-            if key.public is None:
-                raise _malformed('"jwk" in the token\'s header is no usable public key')
-        elif name == "x5c":
-            _check_chain(value)
-        elif problem := json.interface_problem(value):
-            raise _malformed(f'"{name}" in the token\'s header cannot be read: {problem}')
-
-
-def _check_chain(value: json.Value) -> None:
-    if not isinstance(value, list):
-        raise _malformed(f'"x5c" in the token\'s header is {json.kind(value)}, not a list')
-    for item in value:
-        try:
-            if not isinstance(item, str | None):
-                raise ValueError(f"{json.kind(item)} in place of a string")  # noqa: TRY004, TRY301
-            load_certificate(item or "")
-        except ValueError as error:
-            raise _malformed(f'"x5c" in the token\'s header cannot be read: {error}') from None
-
-
-def _critical_refused(header: dict[str, json.Value]) -> bool:
-    critical = header.get("crit")
-    if critical is None:
-        return False
-    if not isinstance(critical, list):
-        return True
-    return any(name is not None and name != "b64" for name in critical) or None in critical
-
-
-def _signature(
-    protected: dict[str, json.Value],
-    unprotected: dict[str, json.Value],
-    protected_bytes: bytes,
-    payload: bytes,
-    signature: bytes,
-    rules: RuleSet,
-) -> Signature:
-    header = {**unprotected, **protected}
-    if unprotected.get("nonce"):
-        raise _malformed("the token has a nonce in its unprotected header")
-    _check_header(header, rules)
-    algorithm, kid = header.get("alg", ""), header.get("kid", "")
-    refused = _critical_refused(protected) or "crit" in unprotected or protected.get("b64") is False
-    return Signature(
-        algorithm=str(algorithm),
-        kid=str(kid),
-        header=header,
-        critical_refused=refused,
-        payload=payload,
-        signed=base64.raw_url_encode(protected_bytes) + b"." + base64.raw_url_encode(payload),
-        signature=signature,
-    )
-
-
-def _parse_json(text: str, rules: RuleSet) -> Signature:
-    """The JSON serialization of a JWS (RFC 7515 section 7.2), with exactly one signature."""
-    try:
-        value = json.parse(text.encode("utf-8", "surrogateescape"), max_depth=None)
-    except json.SyntaxProblem as problem:
-        raise _malformed(f"the token is not JSON: {problem}") from None
-    members = _object(value)
-    payload = _buffer(members, "payload", rules)
-    if members.get("payload") is None or payload is None:
-        raise _malformed("the token has no payload")
-    signatures = members.get("signatures")
-    if signatures is not None and not isinstance(signatures, list):
-        raise _malformed('"signatures" is not a list')
-    found = [_json_signature(_object(item), payload, rules) for item in signatures or ()]
-    if not signatures:
-        found = [_json_signature(members, payload, rules)]
-    if len(found) > 1:
-        raise _malformed("a token with several signatures is not supported")
-    return found[0]
-
-
-def _json_signature(members: dict[str, json.Value], payload: bytes, rules: RuleSet) -> Signature:
-    protected_bytes = _buffer(members, "protected", rules) or b""
-    protected = _header(protected_bytes)
-    unprotected = _header_members(members.get("header"))
-    signature = _buffer(members, "signature", rules) or b""
-    return _signature(protected, unprotected, protected_bytes, payload, signature, rules)
-
-
-def _object(value: json.Value) -> dict[str, json.Value]:
-    if not isinstance(value, json.Members):
-        raise _malformed("the token's JSON is not an object")
-    if name := json.duplicate(value):
-        raise _malformed(f'the token\'s JSON has "{name}" twice')
-    return dict(value)
-
-
-def _buffer(members: dict[str, json.Value], name: str, rules: RuleSet) -> bytes | None:
-    value = members.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise _malformed(f'"{name}" is {json.kind(value)}, not a string')
-    return _part(name, value, rules)
 
 
 # --- claims (go-oidc) -------------------------------------------------------------------------
@@ -352,7 +118,7 @@ def parse_claims(payload: bytes) -> RegisteredClaims:
     try:
         json.struct(json.parse(payload), _CLAIMS, held)
     except ValueError as problem:
-        raise _refuse(
+        raise TokenRejected(
             Reason.CLAIMS_MALFORMED, f"the token's payload cannot be read: {problem}"
         ) from None
     return RegisteredClaims(
@@ -430,7 +196,7 @@ class Progress:
         """The parsed claims."""
         if self.claims is None:
             if self.payload is None:
-                raise _malformed("the token has no readable payload")
+                raise TokenRejected(Reason.MALFORMED, "the token has no readable payload")
             self.claims = parse_claims(self.payload)
         return self.claims
 
@@ -444,7 +210,7 @@ def _shape(progress: Progress, expected: Expected) -> None:
     if progress.payload is None:
         progress.payload = payload
     elif progress.payload != payload:
-        raise _refuse(
+        raise TokenRejected(
             Reason.MALFORMED,
             "the token's second part is not its payload",
             words="oidc: internal error, payload parsed did not match previous payload",
@@ -462,7 +228,7 @@ def _algorithm(progress: Progress, expected: Expected) -> None:
         return
     accepted = ", ".join(expected.algorithms)
     symmetric = algorithm.startswith("HS")
-    raise _refuse(
+    raise TokenRejected(
         Reason.ALGORITHM_NOT_ACCEPTED,
         f"the token is signed with {algorithm or 'no algorithm'}; accepted here: {accepted}",
         words=f'oidc: malformed jwt: unexpected signature algorithm "{algorithm}"; expected '
@@ -482,13 +248,13 @@ def _distributed(progress: Progress, _expected: Expected) -> None:
     claims = progress.need_claims()
     for name, source in claims.claim_names.items():
         if not source:
-            raise _refuse(
+            raise TokenRejected(
                 Reason.DISTRIBUTED_CLAIMS,
                 f'"_claim_names" gives no source for "{name}"',
                 words="oidc: failed to obtain source from claim name",
             )
         if source not in claims.claim_sources:
-            raise _refuse(
+            raise TokenRejected(
                 Reason.DISTRIBUTED_CLAIMS,
                 f'"_claim_names" takes "{name}" from "{source}", which "_claim_sources" does not have',
                 words="oidc: source does not exist",
@@ -504,7 +270,7 @@ def _issuer(progress: Progress, expected: Expected) -> None:
     remedy = "set oidc.issuer to the issuer in the provider's discovery document, byte for byte"
     if issuer.rstrip("/") == expected.issuer.rstrip("/"):
         remedy = "the two differ only in the trailing slash, which counts; " + remedy
-    raise _refuse(
+    raise TokenRejected(
         Reason.ISSUER_MISMATCH,
         f'the token\'s iss is "{issuer}", oidc.issuer is "{expected.issuer}"',
         words="oidc: id token issued by a different provider, expected "
@@ -516,7 +282,7 @@ def _issuer(progress: Progress, expected: Expected) -> None:
 def _client_audience(progress: Progress, expected: Expected) -> None:
     audience = progress.need_claims().audience
     if not expected.client_id:
-        raise _refuse(
+        raise TokenRejected(
             Reason.CLIENT_ID_EMPTY,
             "oidc.client_id is empty, so every token is refused",
             words="oidc: invalid configuration, clientID must be provided or SkipClientIDCheck "
@@ -525,7 +291,7 @@ def _client_audience(progress: Progress, expected: Expected) -> None:
         )
     if expected.client_id not in audience:
         got = ", ".join(f'"{name}"' for name in audience) or "nothing"
-        raise _refuse(
+        raise TokenRejected(
             Reason.AUDIENCE_MISMATCH,
             f'the token\'s aud is {got}, oidc.client_id is "{expected.client_id}"',
             words=f'oidc: expected audience "{expected.client_id}" got {_go_list(audience)}',
@@ -544,7 +310,7 @@ def _internal(seconds: int | None) -> int:
 def _expired(progress: Progress, _expected: Expected) -> None:
     expiry = progress.need_claims().expiry
     if _internal(expiry) < progress.now + _YEAR_1_TO_1970:
-        raise _refuse(
+        raise TokenRejected(
             Reason.EXPIRED,
             "the token has no exp, which counts as expired"
             if expiry is None
@@ -560,7 +326,7 @@ def _early(progress: Progress, _expected: Expected) -> None:
     if not_before is None:
         return
     if progress.now + NOT_BEFORE_LEEWAY + _YEAR_1_TO_1970 < _internal(not_before):
-        raise _refuse(
+        raise TokenRejected(
             Reason.NOT_YET_VALID,
             f"the token is valid from {describe_time(not_before)} on",
             words=f"oidc: current time {go_time(int(progress.now))} before the nbf (not before) "
@@ -578,36 +344,12 @@ def _keys(progress: Progress, expected: Expected) -> None:
         if signature.kid
         else "no key verifies it"
     )
-    raise _refuse(
+    raise TokenRejected(
         Reason.SIGNATURE_INVALID,
         f"the signature is not valid: {kid}",
         words="failed to verify signature: failed to verify id token signature",
         remedy="check that the key set is the issuer's present one, and that the token was pasted "
         "whole",
-    )
-
-
-def verifies(signature: Signature, source: KeySource) -> bool:
-    """Whether a key verifies it; keys are fetched once more if none does (rotation)."""
-    if signature.critical_refused:
-        return False
-    try:
-        if _any_verifies(signature, source.keys()):
-            return True
-        return _any_verifies(signature, source.refresh())
-    except KeySetError as error:
-        raise _refuse(
-            Reason.KEYS_UNUSABLE,
-            f"Headscale cannot read the key set: {error}",
-            words="failed to verify signature: fetching keys oidc: failed to decode keys",
-            remedy=error.remedy,
-        ) from None
-
-
-def _any_verifies(signature: Signature, keys: KeySet | None) -> bool:
-    return keys is not None and any(
-        key.verifies(signature.algorithm, signature.signature, signature.signed)
-        for key in keys.matching(signature.kid)
     )
 
 
@@ -638,7 +380,7 @@ STEPS: MappingProxyType[TokenOrder, tuple[tuple[str, Step], ...]] = MappingProxy
 def verify(token: str, expected: Expected, now: float) -> IDToken:
     """Verify an ID token; ``now`` in seconds since the epoch. Raises TokenRejected."""
     if len(token) > MAX_TOKEN_BYTES:
-        raise _refuse(
+        raise TokenRejected(
             Reason.MALFORMED, f"larger than {MAX_TOKEN_BYTES >> 10} KiB: this is no ID token"
         )
     progress = Progress(token, now)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,14 @@ from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, Heads
 if TYPE_CHECKING:
     from headscale_oidc import Account, Decision, Headscale, KeySource, OIDCConfig
     from headscale_oidc.claims import Userinfo
+
+
+class _Known(NamedTuple):
+    """What is known of a login besides the token."""
+
+    userinfo: "Userinfo"
+    accounts: "tuple[Account, ...] | None"
+    now: float
 
 
 def explain(
@@ -91,16 +99,15 @@ def explain(
     now = time.time() if at is None else inputs.parse_time(at)
     loaded = load_config(config, environ=os.environ, release=headscale)
     _need_issuer(loaded)
-    document, accounts = _userinfo(userinfo), _accounts(users)
+    known = _Known(_userinfo(userinfo), _accounts(users), now)
     if token is None:
-        decision = _decide(loaded, claims or "", document, accounts, now)
+        decision = _decide(loaded, claims or "", known)
     else:
         text = inputs.read_token(token)
         if unverified and jwks is None:
-            decision = _decide_unverified(loaded, text, document, accounts, now)
+            decision = _decide_unverified(loaded, text, known)
         else:
-            server = _server(loaded, jwks, discovery, ca_file)
-            decision = server.admit(text, userinfo=document, accounts=accounts, now=now)
+            decision = _server(loaded, jwks, discovery, ca_file).admit(text, **known._asdict())
     _show(decision, now, format=format, quiet=quiet)
     from headscale_oidc_cli.exit import of_decision
 
@@ -158,37 +165,24 @@ def _accounts(name: str | None) -> "tuple[Account, ...] | None":
         raise AccountsError(error.problem, remedy=error.remedy, place=name) from None
 
 
-def _decide(
-    config: "OIDCConfig",
-    name: str,
-    document: "Userinfo",
-    accounts: "tuple[Account, ...] | None",
-    now: float,
-) -> "Decision":
+def _decide(config: "OIDCConfig", name: str, known: _Known) -> "Decision":
     from headscale_oidc.errors import ClaimsError
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs
 
     data = inputs.read_file(name, "claims")
     try:
-        return Headscale(config).decide(data, userinfo=document, accounts=accounts, now=now)
+        return Headscale(config).decide(data, **known._asdict())
     except ClaimsError as error:
         raise ClaimsError(error.problem, remedy=error.remedy, place=name) from None
 
 
-def _decide_unverified(
-    config: "OIDCConfig",
-    text: str,
-    document: "Userinfo",
-    accounts: "tuple[Account, ...] | None",
-    now: float,
-) -> "Decision":
+def _decide_unverified(config: "OIDCConfig", text: str, known: _Known) -> "Decision":
+    from headscale_oidc.jws import parse_signature
     from headscale_oidc.server import Headscale
-    from headscale_oidc.token import parse_signature
 
     server = Headscale(config)
-    payload = parse_signature(text, server.rules).payload
-    return server.decide(payload, userinfo=document, accounts=accounts, now=now)
+    return server.decide(parse_signature(text, server.rules).payload, **known._asdict())
 
 
 def _server(
@@ -206,10 +200,14 @@ def _server(
     announced: tuple[str, ...] | None = None
     keys: KeySource
     if discovery is not None:
+        from headscale_oidc.errors import ProviderError
         from headscale_oidc.provider import parse_discovery
 
         document = inputs.read_file(discovery, "a discovery document")
-        announced = parse_discovery(document, config.issuer, name=discovery).algorithms or ()
+        try:
+            announced = parse_discovery(document, config.issuer, name=discovery).algorithms or ()
+        except ProviderError as error:
+            raise inputs.UsageError(error.problem, remedy=error.remedy) from None
     if jwks is not None:
         keys = _keys(inputs.read_file(jwks, "a key set"), config.release)
         if announced is None:

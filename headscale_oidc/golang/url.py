@@ -59,23 +59,11 @@ class URL:
 
     def escaped_path(self) -> str:
         """``EscapedPath``: the given escaping if it still fits the path, else the default one."""
-        if self.raw_path and _valid_encoded(self.raw_path, "path"):
-            try:
-                if _unescape(self.raw_path, "path") == self.path:
-                    return self.raw_path
-            except Unparsable:
-                pass
-        return "*" if self.path == "*" else _escape(self.path, "path")
+        return "*" if self.path == "*" else _escaped(self.path, self.raw_path, "path")
 
     def escaped_fragment(self) -> str:
         """``EscapedFragment``, like :meth:`escaped_path`."""
-        if self.raw_fragment and _valid_encoded(self.raw_fragment, "fragment"):
-            try:
-                if _unescape(self.raw_fragment, "fragment") == self.fragment:
-                    return self.raw_fragment
-            except Unparsable:
-                pass
-        return _escape(self.fragment, "fragment")
+        return _escaped(self.fragment, self.raw_fragment, "fragment")
 
     def join_path(self, element: str) -> "URL":
         """``URL.JoinPath`` with one element: joined, cleaned, one trailing slash kept."""
@@ -231,6 +219,17 @@ def _escape(text: str, mode: str) -> str:
         chr(byte) if byte in kept else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")
     )
+
+
+def _escaped(text: str, given: str, mode: str) -> str:
+    """The escaping that was given, if it is valid and still means the text; else the default."""
+    if given and _valid_encoded(given, mode):
+        try:
+            if _unescape(given, mode) == text:
+                return given
+        except Unparsable:
+            pass
+    return _escape(text, mode)
 
 
 def _valid_encoded(text: str, mode: str) -> bool:
