@@ -423,6 +423,12 @@ RULE_SETS: tuple[RuleSet, ...] = (
 NEWEST = next(rules for rules in reversed(RULE_SETS) if not rules.preview)
 """The newest rule set that is no preview."""
 
+
+def readers(key: str) -> tuple[RuleSet, ...]:
+    """The rule sets that read a configuration key, oldest first; none: no release knows it."""
+    return tuple(rules for rules in RULE_SETS if key in rules.settings)
+
+
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,6}))?")
 
 

@@ -14,6 +14,7 @@ import headscale_oidc as ho
 from headscale_oidc import policy
 from headscale_oidc.claims import Claims
 from headscale_oidc.identity import identify
+from headscale_oidc.keys import UnreadableKeys
 from headscale_oidc.schema import decision_schema
 from headscale_oidc.testing import Issuer
 
@@ -122,6 +123,53 @@ class TestAdmit:
         """ "auto" is the release that the configuration was loaded for."""
         config = ho.parse_config("oidc: {strip_email_domain: true}")
         assert ho.Headscale(config).release == "0.25.1"
+
+
+EVERY_REASON: dict[ho.Reason, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    ho.Reason.MALFORMED: ("0.29", {"header": b"["}, {}),
+    ho.Reason.ALGORITHM_NOT_ACCEPTED: ("0.29", {"algorithm": "HS256"}, {}),
+    ho.Reason.CLAIMS_MALFORMED: ("0.29", {}, {"exp": None}),
+    ho.Reason.DISTRIBUTED_CLAIMS: ("0.29", {}, {"_claim_names": {"groups": "s"}}),
+    ho.Reason.ISSUER_MISMATCH: ("0.29", {}, {"iss": "https://other/"}),
+    ho.Reason.AUDIENCE_MISMATCH: ("0.29", {}, {"aud": "other"}),
+    ho.Reason.CLIENT_ID_EMPTY: ("0.29", {}, {}),
+    ho.Reason.EXPIRED: ("0.29", {}, {"exp": 5}),
+    ho.Reason.NOT_YET_VALID: ("0.29", {}, {"nbf": 4e9}),
+    ho.Reason.KEYS_UNUSABLE: ("0.29", {}, {}),
+    ho.Reason.SIGNATURE_INVALID: ("0.29", {"header": {"alg": "RS256", "kid": "x"}}, {}),
+    ho.Reason.CLAIMS_UNDECODABLE: ("0.29", {}, {"name": 5}),
+    ho.Reason.DOMAIN_NOT_ALLOWED: ("0.25", {}, {"email": "alice@other"}),
+    ho.Reason.GROUP_NOT_ALLOWED: ("0.29", {}, {"groups": ["/other"]}),
+    ho.Reason.USER_NOT_ALLOWED: ("0.29", {}, {"email": "bob@acmecorp.net"}),
+    ho.Reason.EMAIL_UNVERIFIED: ("0.29", {}, {"email_verified": False}),
+    ho.Reason.USERNAME_UNUSABLE: ("0.23", {}, {"email": "x" * 64}),
+    ho.Reason.ACCOUNT_AMBIGUOUS: ("0.24", {}, {"email": ""}),
+    ho.Reason.USERINFO_MISSING: ("0.29", {}, {"groups": None}),
+}
+
+
+@pytest.mark.parametrize("reason", list(ho.Reason))
+def test_every_reason_is_reached_by_a_token(
+    reason: ho.Reason, issuer: Issuer, config: ho.OIDCConfig, alice: dict[str, Any]
+) -> None:
+    """A token for every reason code; each has a stage, a sentence, and a record that fits."""
+    release, minted, changes = EVERY_REASON[reason]
+    keys: ho.KeySource = issuer.key_set()
+    if reason.stage is ho.Stage.ACCOUNT:
+        config = ho.OIDCConfig(issuer=issuer.issuer, client_id="headscale")
+    if reason is ho.Reason.CLIENT_ID_EMPTY:
+        config = attrs.evolve(config, client_id="")
+    if reason is ho.Reason.KEYS_UNUSABLE:
+        keys = UnreadableKeys(ho.KeySetError("odd", key=0))
+    accounts = [ho.Account(id=1, name="a"), ho.Account(id=2, name="b")]
+    server = ho.Headscale(config, release=release, keys=keys, algorithms=("RS256",))
+    decision = server.admit(issuer.mint(alice | changes, **minted), now=NOW, accounts=accounts)
+    assert decision.reason is reason
+    assert not decision
+    assert decision.stage is reason.stage
+    assert reason.sentence[-1] != "."
+    assert decision.problem
+    SCHEMA.validate(decision.to_dict())
 
 
 class TestDecide:

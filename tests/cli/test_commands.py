@@ -117,7 +117,9 @@ class TestExitCodes:
         """Claims that nobody verified say so; only --unverified makes them good."""
         claims = json.loads((ROOT / AUTHENTIK / "erin-claims.json").read_text())
         path = tmp_path / "claims.json"
-        path.write_text(json.dumps(claims | {"groups": ["/headscale"]}))
+        path.write_text(
+            json.dumps(claims | {"groups": ["/headscale"], "email": "dominic@acmecorp.net"})
+        )
         assert run.explain("--claims", str(path), *NONE).code == Exit.UNKNOWN
         assert "NOT VERIFIED" in run.out
         assert run.explain("--claims", str(path), *NONE, "--unverified").code == Exit.YES
@@ -243,6 +245,14 @@ class TestBadInput:
         assert words in " ".join(run.out.split())
         assert run.explain(str(path), "--unverified").code == Exit.TOKEN_REJECTED
 
+    @pytest.mark.parametrize("text", ["<html>", '{"issuer": "https://other/"}'])
+    def test_discovery_documents(self, run: Run, tmp_path: Path, text: str) -> None:
+        """A file that is no discovery document of this issuer."""
+        path = tmp_path / "discovery.json"
+        path.write_text(text)
+        assert run.explain(DOMINIC, *JWKS, "--discovery", str(path)).code == Exit.USAGE
+        assert str(path) in run.err
+
 
 class TestPasting:
     """However the token was pasted, it is found."""
@@ -335,10 +345,13 @@ class TestOutput:
     def test_config_without_issuer(self, run: Run, tmp_path: Path) -> None:
         """No OIDC at all, keys that are ignored, and never."""
         path = tmp_path / "config.yaml"
+        path.write_text("oidc:\n  allowed_domain: x\n  email_verified_required: true\n")
+        run("config", "--config", str(path), "--headscale", "0.27")
+        assert "read only by 0.28.0 to 0.30.0-dev" in run.out
         path.write_text("oidc:\n  allowed_domain: x\n")
         run("config", "--config", str(path))
         assert "offers no OIDC login" in run.out
-        assert "oidc.allowed_domain" in run.out
+        assert "oidc.allowed_domain              unknown to every release" in run.out
         assert "never" in run.out
         assert "not set" in run.out
 
@@ -364,6 +377,18 @@ class TestOutput:
             out = run.explain(ERIN, *JWKS, *options).out
             assert not any(part in out for part in token.split("."))
             assert '"def"' not in out
+
+    def test_completion(self) -> None:
+        """The shell is told the options."""
+        words = {"COMP_WORDS": "hsoidc explain --us", "COMP_CWORD": "2"}
+        result = subprocess.run(
+            [sys.executable, "-c", "import headscale_oidc_cli.main as m; m.main()"],
+            env={**os.environ, "_HSOIDC_COMPLETE": "complete_bash", **words},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert set(result.stdout.split()) == {"--userinfo", "--users"}
 
     def test_help(self, run: Run) -> None:
         """Without a command, help; --version; an unknown command."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from headscale_oidc import Default, OIDCConfig
 from headscale_oidc.decision import node_lifetime
-from headscale_oidc.releases import RuleSet, rule_set
+from headscale_oidc.releases import RuleSet, readers, rule_set
 from headscale_oidc_cli.render.style import Style, paint, printable, quoted, some, wrap
 from headscale_oidc_cli.render.text import duration
 
@@ -42,10 +42,21 @@ def as_json(config: OIDCConfig) -> str:
             "release": config.release,
             "release_chosen": config.release_chosen,
             "settings": settings,
-            "ignored": [{"key": key, "place": str(place)} for key, place in config.ignored],
+            "ignored": [
+                {"key": key, "place": str(place), "why": why_ignored(key)}
+                for key, place in config.ignored
+            ],
         },
         indent=2,
     )
+
+
+def why_ignored(key: str) -> str:
+    """Whether a key is unknown, or known to other releases only."""
+    known = readers(key)
+    if not known:
+        return "unknown to every release"
+    return f"read only by {known[0].covers[0]} to {known[-1].covers[-1]}"
 
 
 def _json(value: Any) -> Any:
@@ -63,7 +74,10 @@ def as_text(config: OIDCConfig) -> str:
         lines.append(wrap(text, first=f"  {key.removeprefix('oidc.'):<32} ", rest=" " * 35))
     if config.ignored:
         lines.append("\nignored by this release")
-        lines += [f"  {printable(key)}  [{printable(str(place))}]" for key, place in config.ignored]
+        lines += [
+            f"  {printable(key):<32} {why_ignored(key)}  [{printable(str(place))}]"
+            for key, place in config.ignored
+        ]
     if not config.issuer:
         lines.append("\noidc.issuer is not set: Headscale offers no OIDC login")
     return "\n".join(lines)
