@@ -125,7 +125,9 @@ class Match:
     problem: ReferenceProblem | None = None
 
 
-def resolve_reference(reference: str, accounts: Iterable[Account], *, release: str = AUTO) -> Match:
+def resolve_reference(
+    reference: str, accounts: Iterable[Account], *, release: str | RuleSet = AUTO
+) -> Match:
     """Which account a text in a Headscale policy (``alice@``) means.
 
     ``release``: "auto" is the newest. Never raises for a text; UnknownReleaseError for a release.

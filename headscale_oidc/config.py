@@ -105,7 +105,7 @@ def load_config(
     path: str | os.PathLike[str] | None = None,
     *,
     environ: abc.Mapping[str, str] | None = None,
-    release: str = AUTO,
+    release: str | RuleSet = AUTO,
 ) -> OIDCConfig:
     """Read a configuration file as Headscale would.
 
@@ -173,7 +173,7 @@ def parse_config(
     *,
     file: str = "config.yaml",
     environ: abc.Mapping[str, str] | None = None,
-    release: str = AUTO,
+    release: str | RuleSet = AUTO,
 ) -> OIDCConfig:
     """:func:`load_config` of a text. ``file`` is what places and errors call it.
 

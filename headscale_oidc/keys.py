@@ -77,7 +77,7 @@ class KeySet:
     _release: str = attrs.field(default=NEWEST.release, repr=False)
 
     @classmethod
-    def from_json(cls, document: bytes | str, *, release: str | None = None) -> "KeySet":
+    def from_json(cls, document: bytes | str, *, release: str | RuleSet | None = None) -> "KeySet":
         """Read ``{"keys": [...]}`` as the release does (default: the newest).
 
         No ``keys`` at all is an empty set. Raises KeySetError, which names the key and the cause.

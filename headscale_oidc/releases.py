@@ -108,6 +108,8 @@ class RuleSet:
     token_order: TokenOrder
     algorithms: tuple[str, ...]
     """The signature algorithms that its go-oidc supports."""
+    algorithm_words: str
+    """What its go-oidc says of an algorithm that is not accepted."""
     padded_parts: bool
     """Base64 padding in a token's header or signature, or in a key, is tolerated."""
     checks: tuple[CheckName, ...]
@@ -207,6 +209,7 @@ _V0_22 = RuleSet(
     covers=("0.22.3",),
     token_order=TokenOrder.CLAIMS_FIRST,
     algorithms=_ALGORITHMS,
+    algorithm_words="oidc: id token signed with unsupported algorithm, expected {expected} got {got}",
     padded_parts=True,
     checks=(CheckName.DOMAINS, CheckName.GROUPS, CheckName.USERS),
     userinfo=UserinfoUse.NEVER,
@@ -256,6 +259,8 @@ _V0_23 = attrs.evolve(
     release="0.23.0",
     covers=("0.23.0",),
     algorithms=(*_ALGORITHMS, "EdDSA"),
+    algorithm_words="oidc: malformed jwt: go-jose/go-jose: unexpected signature algorithm {got}; "
+    "expected {expected}",
     padded_parts=False,
     float_flags=True,
     token_refused=Wording(400, "Failed to verify id token", "Failed to verify id token"),
@@ -272,7 +277,7 @@ _V0_24_0 = attrs.evolve(
     username=UsernameRule.A,
     identifier=IdentifierRule.PLAIN,
     empty_profile_overwrites=True,
-    nonce_missing=403,
+    nonce_missing=400,
     references=References.EXACT,
     settings=_settings(
         _V0_23.settings,
@@ -299,6 +304,7 @@ _V0_25 = attrs.evolve(
     _V0_24_3,
     release="0.25.1",
     covers=("0.25.0", "0.25.1"),
+    nonce_missing=403,
     settings=_settings(_V0_24_3.settings, oidc__map_legacy_users=False),
     token_refused=Wording(403, "failed to verify id_token"),
     claims_refused=Wording(500, "internal server error"),
@@ -310,6 +316,7 @@ _V0_26 = attrs.evolve(
     _V0_25,
     release="0.26.1",
     covers=("0.26.0", "0.26.1"),
+    algorithm_words="oidc: malformed jwt: unexpected signature algorithm {got}; expected {expected}",
     userinfo=UserinfoUse.STORAGE,
     account_by=AccountLookup.IDENTIFIER,
     identifier=IdentifierRule.JOIN_CLEAN,
@@ -437,12 +444,15 @@ def releases() -> tuple[RuleSet, ...]:
     return RULE_SETS
 
 
-def rule_set(release: str) -> RuleSet:
-    """The rules of a release: ``"0.29.2"``, ``"0.29"`` (its newest patch), ``"0.30.0-dev"``.
+def rule_set(release: str | RuleSet) -> RuleSet:
+    """The rules of a release: ``"0.29.2"``, ``"0.29"`` (its newest patch), ``"0.30.0-dev"``, or one
+    of :func:`releases`, which is returned as it is.
 
     A patch release that is not known behaves like the nearest known one below it in its minor
     line. Raises UnknownReleaseError.
     """
+    if isinstance(release, RuleSet):
+        return release
     for rules in RULE_SETS:
         if release.removeprefix("v") in rules.covers:
             return rules

@@ -42,7 +42,7 @@ class Headscale:
         self,
         config: OIDCConfig,
         *,
-        release: str = AUTO,
+        release: str | RuleSet = AUTO,
         keys: KeySource | None = None,
         algorithms: Sequence[str] | None = None,
     ) -> None:

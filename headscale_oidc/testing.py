@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from headscale_oidc.golang import base64
 from headscale_oidc.keys import KeySet
+from headscale_oidc.releases import RuleSet
 
 _ALGORITHMS = jwt.algorithms.get_default_algorithms()
 _CURVES: dict[str, ec.EllipticCurve] = {
@@ -61,7 +62,7 @@ class Issuer:
             keys.append({**jwk, "kid": f"key-{name.lower()}", "use": "sig", "alg": name})
         return json.dumps({"keys": keys}, indent=1).encode()
 
-    def key_set(self, *, release: str | None = None) -> KeySet:
+    def key_set(self, *, release: str | RuleSet | None = None) -> KeySet:
         """The public key set, read."""
         return KeySet.from_json(self.jwks(), release=release)
 

@@ -231,8 +231,9 @@ def _algorithm(progress: Progress, expected: Expected) -> None:
     raise TokenRejected(
         Reason.ALGORITHM_NOT_ACCEPTED,
         f"the token is signed with {algorithm or 'no algorithm'}; accepted here: {accepted}",
-        words=f'oidc: malformed jwt: unexpected signature algorithm "{algorithm}"; expected '
-        f"{_go_list(expected.algorithms)}",
+        words=expected.rules.algorithm_words.format(
+            got=f'"{algorithm}"', expected=_go_list(expected.algorithms)
+        ),
         remedy="choose a signing key at the provider, so that it signs with RS256 or ES256 "
         "(authentik: the provider's Signing Key)"
         if symmetric

@@ -10,15 +10,19 @@ import re
 from headscale_oidc.golang import base64
 
 _SPECIALS = frozenset('()<>[]:;@\\,"')
+_OLD_IN_NAMES = frozenset("()[];@\\,")
 
 
 class _Refused(ValueError):
     """The parser gives up."""
 
 
-def parse_address(text: str) -> str | None:
-    """The address inside the text (``local@domain``), or None where Go gives an error."""
-    parser = _Parser(text)
+def parse_address(text: str, *, go_1_20: bool = False) -> str | None:
+    """The address inside the text (``local@domain``), or None where Go gives an error.
+
+    ``go_1_20``: as Go 1.20 had it: no domain literals, and specials inside display names.
+    """
+    parser = _Parser(text, go_1_20=go_1_20)
     try:
         found = parser.address(group=True)
         parser.skip_comments()
@@ -33,13 +37,15 @@ def _is_visible(character: str) -> bool:
     return "!" <= character <= "~" or character >= "\x80"
 
 
-def _is_atext(character: str) -> bool:
-    return character not in _SPECIALS and _is_visible(character)
+def _is_atext(character: str, allowed: frozenset[str]) -> bool:
+    return (character not in _SPECIALS or character in allowed) and _is_visible(character)
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, go_1_20: bool) -> None:
         self.rest = text
+        self.in_names = _OLD_IN_NAMES if go_1_20 else frozenset()
+        self.literals = not go_1_20
 
     def address(self, *, group: bool) -> list[str]:
         self.skip_space()
@@ -137,7 +143,8 @@ class _Parser:
 
     def atom(self, *, permissive: bool) -> str:
         end = 0
-        while end < len(self.rest) and _is_atext(self.rest[end]):
+        allowed = self.in_names if permissive else frozenset()
+        while end < len(self.rest) and _is_atext(self.rest[end], allowed):
             end += 1
         if not end:
             raise _Refused
@@ -148,7 +155,7 @@ class _Parser:
 
     def domain_literal(self) -> str:
         inside, closing, rest = self.rest[1:].partition("]")
-        if not closing or not is_ip(inside):
+        if not self.literals or not closing or not is_ip(inside):
             raise _Refused
         self.rest = rest
         return f"[{inside}]"
