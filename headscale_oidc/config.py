@@ -360,7 +360,7 @@ def _config(source: _Source, rules: RuleSet, chosen: str) -> OIDCConfig:
         raise error
     values: dict[str, Any] = {}
     places: dict[str, Place] = {}
-    for key, default in rules.settings.items():
+    for key, default in rules.reads.items():
         name = key.partition(".")[2]
         value, places[key] = source.find(key, _MISSING)
         if value is _MISSING:
@@ -476,12 +476,12 @@ def _ignored(source: _Source, rules: RuleSet) -> Iterator[tuple[str, Place]]:
     member = _member(source.document, "oidc")
     if member is None or not isinstance(member[0], dict):
         return
-    parents = {key.rpartition(".")[0] for key in rules.settings}
+    parents = {key.rpartition(".")[0] for key in rules.reads}
     for name, (node, line) in member[0].items():
         key = f"oidc.{name.lower()}"
         if key in parents and isinstance(node.value, dict):
             for child, (_, child_line) in node.value.items():
-                if f"{key}.{child.lower()}" not in rules.settings:
+                if f"{key}.{child.lower()}" not in rules.reads:
                     yield f"{key}.{child.lower()}", Place(source.file, child_line)
-        elif key not in rules.settings:
+        elif key not in rules.reads:
             yield key, Place(source.file, line)

@@ -190,9 +190,7 @@ def find_account(
         for account in accounts:
             if account.provider_identifier == identifier:
                 return AccountResult(AccountOutcome.FOUND, account)
-    if rules.account_by is AccountLookup.IDENTIFIER_THEN_NAME:
-        return _adopt(claims, rules, config, accounts)
-    return _CREATED
+    return _adopt(claims, rules, config, accounts)
 
 
 def _find_by_name(claims: Claims, config: OIDCConfig, accounts: Sequence[Account]) -> AccountResult:
@@ -211,9 +209,11 @@ def _find_by_name(claims: Claims, config: OIDCConfig, accounts: Sequence[Account
 
 def maps_legacy_users(rules: RuleSet, config: OIDCConfig) -> bool:
     """Whether the server looks for accounts by their legacy name (0.24, 0.25)."""
-    if isinstance(config.map_legacy_users, Default):
-        return bool(rules.settings.get("oidc.map_legacy_users", False))
-    return config.map_legacy_users and rules.account_by is AccountLookup.IDENTIFIER_THEN_NAME
+    default = rules.reads.get("oidc.map_legacy_users")
+    if default is None:
+        return False
+    chosen = config.map_legacy_users
+    return bool(default) if isinstance(chosen, Default) else chosen
 
 
 def _adopt(

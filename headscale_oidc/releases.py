@@ -59,7 +59,6 @@ class AccountLookup(StrEnum):
     """How an existing account is found."""
 
     NAME = "name derived from the email"
-    IDENTIFIER_THEN_NAME = "identifier, else legacy name"
     IDENTIFIER = "identifier"
 
 
@@ -129,7 +128,7 @@ class RuleSet:
     references: References
     ambiguous_reference_is_fatal: bool
     settings: Mapping[str, Any]
-    """Every key that the release reads, with its default."""
+    """Every key that the release knows, with its default; those in ``removed`` it does not read."""
     removed: Mapping[str, str]
     """Keys that stop the server from starting, with the remedy."""
     odd_item_drops_list: bool
@@ -151,6 +150,11 @@ class RuleSet:
         return (rule_set, (self.release,))
 
     @property
+    def reads(self) -> Mapping[str, Any]:
+        """Every key that the release reads, with its default."""
+        return {key: value for key, value in self.settings.items() if key not in self.removed}
+
+    @property
     def expiry_setting(self) -> str:
         """The key that says when nodes expire."""
         return "node.expiry" if "node.expiry" in self.settings else "oidc.expiry"
@@ -164,8 +168,7 @@ class RuleSet:
 
 def _settings(base: Mapping[str, Any], **changes: Any) -> Mapping[str, Any]:
     named = {name.replace("__", "."): value for name, value in changes.items()}
-    merged = {**base, **named}
-    return MappingProxyType({key: value for key, value in merged.items() if value is not _GONE})
+    return MappingProxyType({**base, **named})
 
 
 def _refusals(
@@ -179,7 +182,6 @@ def _refusals(
     )
 
 
-_GONE = object()
 _DOMAIN, _GROUP = Reason.DOMAIN_NOT_ALLOWED, Reason.GROUP_NOT_ALLOWED
 _USER, _UNVERIFIED = Reason.USER_NOT_ALLOWED, Reason.EMAIL_UNVERIFIED
 _POLICY_CAUSES = {
@@ -259,8 +261,6 @@ _V0_23 = attrs.evolve(
     release="0.23.0",
     covers=("0.23.0",),
     algorithms=(*_ALGORITHMS, "EdDSA"),
-    algorithm_words="oidc: malformed jwt: go-jose/go-jose: unexpected signature algorithm {got}; "
-    "expected {expected}",
     padded_parts=False,
     float_flags=True,
     token_refused=Wording(400, "Failed to verify id token", "Failed to verify id token"),
@@ -272,8 +272,10 @@ _V0_24_0 = attrs.evolve(
     _V0_23,
     release="0.24.0",
     covers=("0.24.0",),
+    algorithm_words="oidc: malformed jwt: go-jose/go-jose: unexpected signature algorithm {got}; "
+    "expected {expected}",
     email_verified=EmailVerified.STORAGE,
-    account_by=AccountLookup.IDENTIFIER_THEN_NAME,
+    account_by=AccountLookup.IDENTIFIER,
     username=UsernameRule.A,
     identifier=IdentifierRule.PLAIN,
     empty_profile_overwrites=True,
@@ -318,12 +320,8 @@ _V0_26 = attrs.evolve(
     covers=("0.26.0", "0.26.1"),
     algorithm_words="oidc: malformed jwt: unexpected signature algorithm {got}; expected {expected}",
     userinfo=UserinfoUse.STORAGE,
-    account_by=AccountLookup.IDENTIFIER,
     identifier=IdentifierRule.JOIN_CLEAN,
     references=References.SUFFIXED,
-    settings=_settings(
-        _V0_25.settings, oidc__strip_email_domain=_GONE, oidc__map_legacy_users=_GONE
-    ),
     removed=MappingProxyType(
         {"oidc.strip_email_domain": _SEE_CHANGELOG, "oidc.map_legacy_users": _SEE_CHANGELOG}
     ),
@@ -382,7 +380,7 @@ _V0_29 = attrs.evolve(
     identifier=IdentifierRule.CONCAT_CLEAN,
     hosts=Hosts.COLONS,
     ambiguous_reference_is_fatal=True,
-    settings=_settings(_V0_28.settings, oidc__expiry=_GONE, node__expiry="0"),
+    settings=_settings(_V0_28.settings, node__expiry="0"),
     removed=MappingProxyType(
         {**_V0_28.removed, "oidc.expiry": "delete it and set node.expiry in its place"}
     ),
@@ -433,7 +431,7 @@ NEWEST = next(rules for rules in reversed(RULE_SETS) if not rules.preview)
 
 def readers(key: str) -> tuple[RuleSet, ...]:
     """The rule sets that read a configuration key, oldest first; none: no release knows it."""
-    return tuple(rules for rules in RULE_SETS if key in rules.settings)
+    return tuple(rules for rules in RULE_SETS if key in rules.reads)
 
 
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,6}))?")

@@ -138,17 +138,22 @@ def logins(rules: ho.RuleSet, provider: Provider) -> Compared:
             said = outcome.get("said")
             if said is not None:
                 yield row["id"], (said, True), (said, decision.response.shown in said)
-            logged = outcome.get("why", "")
-            if logged and "…" not in decision.response.logged + decision.response.shown:
+            if logged := outcome.get("why", ""):
                 words = decision.response.logged or decision.response.shown
                 yield row["id"], (logged, True), (logged, _says(words, logged))
 
 
 def _says(ours: str, measured_: str) -> bool:
-    """Whether the log's words are the measured ones, but for the times in them."""
+    """Whether the log's words are the measured ones, but for the times in them.
+
+    What was measured was cut at 200 characters.
+    """
+    for prefix in ("user msg: ", "http internal server error: "):
+        ours = ours.removeprefix(prefix)
+    words, omitted, _ = ours.partition("…")
     ends = [measured_.find(mark) for mark in ("(Token Expiry", "current time ")]
-    end = next((at for at in ends if at >= 0), len(measured_))
-    return ours.removeprefix("user msg: ")[:end] == measured_[:end]
+    end = len(words) if omitted else next((at for at in ends if at >= 0), 200)
+    return words[:end] == measured_[:end]
 
 
 def _account(row_id: str, outcome: Mapping[str, Any], decision: ho.Decision) -> Compared:
@@ -224,6 +229,42 @@ def _changes(
         **{field: getattr(decision.identity, ours) for field, ours in fields.items()},
     }
     return [] if after in before else [after]
+
+
+LISTS: dict[str, dict[str, Any]] = {
+    "open": {},
+    "domains": {"allowed_domains": ["acmecorp.net"]},
+    "groups": {"allowed_groups": ["/headscale"]},
+    "short": {"allowed_groups": ["headscale"]},
+    "guide": {
+        "allowed_domains": ["acmecorp.net"],
+        "allowed_groups": ["/headscale"],
+        "allowed_users": ["alice@acmecorp.net"],
+    },
+}
+
+
+def keycloak(rules: ho.RuleSet) -> Compared:
+    """A real Keycloak's people at real servers (whose nodes could not register afterwards)."""
+    keys = (measured.FOLDER / "keycloak/jwks.json").read_bytes()
+    for row in measured.rows("keycloak/people.jsonl"):
+        for name, outcome in row["servers"].get(rules.release, {}).items():
+            config = ho.OIDCConfig(
+                issuer="http://localhost:8080/realms/corp", client_id=row["client"], **LISTS[name]
+            )
+            decision = ho.Headscale(
+                config,
+                release=rules,
+                keys=ho.KeySet.from_json(keys, release=rules),
+                algorithms=("RS256", "ES256"),
+            ).admit(row["id_token"], userinfo=row["userinfo"], now=1_795_446_800, accounts=())
+            row_id = f"{row['client']} {row['person']} {name}"
+            refused = outcome["status"] in {400, 401}
+            yield row_id, refused, not decision
+            if refused and decision.response is not None:
+                yield row_id, outcome["status"], decision.response.status
+                yield row_id, True, decision.response.shown in outcome["said"]
+                yield row_id, outcome["log"] or [""], [decision.response.logged]
 
 
 # --- configuration texts ----------------------------------------------------------------------

@@ -64,8 +64,10 @@ def _changes(before: RuleSet | None, rules: RuleSet) -> list[str]:
             continue
         if field.name in _WORDING:
             words = True
-        elif field.name in {"settings", "removed"}:
-            changes += _mapping_changes(field.name, old, new)
+        elif field.name == "removed":
+            changes += [f"refuses to start with {key}" for key in new if key not in old]
+        elif field.name == "settings":
+            changes += _setting_changes(old, new)
         else:
             changes.append(f"{field.name.replace('_', ' ')}: {_text(new)}")
     if words:
@@ -73,16 +75,14 @@ def _changes(before: RuleSet | None, rules: RuleSet) -> list[str]:
     return [wrap(change, first="  ", rest="    ") for change in changes]
 
 
-def _mapping_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    if name == "removed":
-        return [f"refuses to start with {key}" for key in new if key not in old]
-    changes = [f"reads {key}, default {_text(new[key])}" for key in new if key not in old]
-    changes += [
-        f"{key} is {_text(new[key])} by default"
-        for key in new
-        if key in old and old[key] != new[key]
+def _setting_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} is {_text(value)} by default"
+        if key in old
+        else f"reads {key}, default {_text(value)}"
+        for key, value in new.items()
+        if key not in old or old[key] != value
     ]
-    return changes + [f"reads {key} no more" for key in old if key not in new]
 
 
 def _text(value: Any) -> str:
