@@ -29,6 +29,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def deep(session: nox.Session) -> None:
+    """Two million random inputs: no crash, and the fast path is the exact path."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/deep.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The hot verification path, as ratios inside one run."""
     session.install("-e", ".[test]")

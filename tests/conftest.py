@@ -1,14 +1,21 @@
 """Fixtures that many tests share."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from headscale_oidc import Headscale, OIDCConfig
 from headscale_oidc.testing import Issuer
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# the same examples every time in CI; new ones at every other run
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 NOW = 1_795_443_907.0
 

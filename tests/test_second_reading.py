@@ -45,7 +45,7 @@ def claims(rng: random.Random, *, odd: float) -> dict[str, Any]:
 @pytest.mark.parametrize("release", measured.RELEASES)
 def test_two_readings_agree(release: str) -> None:
     """Reason and account are the same, for every release."""
-    rng = random.Random(f"second reading {release}")  # noqa: S311 - no secret
+    rng = random.Random(f"second reading {release}")
     tally = measured.Tally()
     reasons = set()
     for number in range(20_000 // len(measured.RELEASES) + 1):

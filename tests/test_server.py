@@ -463,6 +463,23 @@ USERINFO = st.sampled_from([ho.NO_USERINFO, ho.UNKNOWN_USERINFO, b"{}"]) | CLAIM
 )
 
 
+ANYTHING = (
+    st.binary(max_size=64)
+    | st.text(max_size=64).map(lambda text: text.encode("utf-8", "replace"))
+    | CLAIMS.map(lambda claims: json.dumps(claims).encode())
+    | st.text(alphabet='{}[]":,.&*!#-|>?%@` \tabc0123\nêoidc', max_size=64).map(str.encode)
+    | st.sampled_from(
+        [
+            b'{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}',
+            b"oidc:\n  issuer: https://a/\n",
+            b'[{"id":1,"name":"a"}]',
+            b"e30.e30.e30",
+            b"eyJhbGciOiJSUzI1NiJ9.e30.e30",
+        ]
+    )
+)
+
+
 class TestLaws:
     """What holds for every login."""
 
@@ -484,6 +501,7 @@ class TestLaws:
         record = decision.to_dict()
         assert json.loads(json.dumps(record)) == record
         SCHEMA.validate(record)
+        assert decision == decide(claims, release, userinfo=userinfo, **lists)
 
     @settings(max_examples=100)
     @given(
@@ -510,6 +528,30 @@ class TestLaws:
         repeated = decide(claims, release, userinfo=json.dumps(claims), **lists)
         assert (without.verdict, without.reason) == (repeated.verdict, repeated.reason)
         assert without.identity == repeated.identity
+
+    @settings(max_examples=300)
+    @given(ANYTHING, ANYTHING, ANY_RELEASE)
+    def test_no_input_raises_anything_but_our_own_errors(
+        self, data: bytes, more: bytes, release: str
+    ) -> None:
+        """Tokens, claims, userinfo, key sets, configurations, users, references: whatever they are."""
+        text = data.decode("utf-8", "replace")
+        config = ho.OIDCConfig(issuer=text, client_id="c", allowed_domains=(text,))
+        server = ho.Headscale(config, release=release, keys=ho.KeySet.from_json("{}"))
+        server.admit(text, userinfo=more, now=NOW).to_dict()
+        ho.resolve_reference(text, [ho.Account(id=1, name=text, email=text)], release=release)
+        for attempt in (
+            lambda: server.verify(text, now=NOW),
+            lambda: server.decide(data, userinfo=more).to_dict(),
+            lambda: ho.KeySet.from_json(data, release=release),
+            lambda: ho.parse_config(data, release=release),
+            lambda: ho.parse_accounts(data),
+            lambda: ho.releases() and ho.Headscale(config, release=text),
+        ):
+            try:
+                attempt()
+            except ho.HeadscaleOIDCError as error:
+                error.diagnostics()
 
     def test_identity_needs_no_server(self) -> None:
         """The parts can be used alone."""

@@ -39,4 +39,4 @@ def key_text(value: Any) -> str:
         return strconv.format_float(value)
     if isinstance(value, Timestamp):
         return value.text
-    return "<nil>" if value is None else str(value)
+    return "" if value is None else str(value)

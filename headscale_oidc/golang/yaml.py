@@ -7,7 +7,7 @@ yaml.v3's rules, which are those of YAML 1.2 with a few of 1.1.
 import binascii
 import datetime
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -35,6 +35,13 @@ _KEYWORDS: dict[str, Scalar] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_TOKENS_AHEAD = 3
+_BLANKS = " \t"
+_LINE_BREAKS = "\r\n\x85\u2028\u2029"
+_END_OF_LINE = "\0" + _LINE_BREAKS
+_RESOLVED_TAGS = frozenset({"", "!", "!!bool", "!!int", "!!float", "!!null", "!!timestamp"})
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)"
@@ -51,10 +58,93 @@ _STANDARD_TAGS = {
 }
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's scanner where it differs from libyaml's, and so from yaml.v3's: escapes, and tabs
+    as white space between tokens and inside plain scalars.
+    """
+
+    ESCAPE_REPLACEMENTS: ClassVar[dict[str, str]] = {  # type: ignore[misc]
+        **{c: v for c, v in yaml.SafeLoader.ESCAPE_REPLACEMENTS.items() if c != "/"},
+        "'": "'",
+    }
+
+    def scan_to_next_token(self) -> None:
+        """White space, comments and line breaks; a tab counts where no key may begin."""
+        while True:
+            while self.peek() == " " or (
+                self.peek() == "\t" and (self.flow_level or not self.allow_simple_key)
+            ):
+                self.forward()
+            if self.peek() == "#":
+                while self.peek() not in _END_OF_LINE:
+                    self.forward()
+            if not self.scan_line_break():  # type: ignore[no-untyped-call]
+                return
+            if not self.flow_level:
+                self.allow_simple_key = True
+
+    def scan_directive_name(self, start_mark: Any) -> str:
+        """The name of a directive, of which there are two."""
+        name = str(super().scan_directive_name(start_mark))  # type: ignore[no-untyped-call]
+        if name not in {"YAML", "TAG"}:
+            raise yaml.scanner.ScannerError(
+                "while scanning a directive",
+                start_mark,
+                "found unknown directive name",
+                self.get_mark(),
+            )
+        return name
+
+    def scan_plain_spaces(self, indent: int, start_mark: Any) -> list[str]:
+        """What stands between two words of a plain scalar: spaces, tabs, folded line breaks."""
+        blanks = ""
+        while self.peek() in _BLANKS:
+            blanks += self.peek()
+            self.forward()
+        if self.peek() not in _LINE_BREAKS:
+            return [blanks] if blanks else []
+        first = self.scan_line_break()  # type: ignore[no-untyped-call]
+        self.allow_simple_key = True
+        breaks: list[str] = []
+        while not self._at_document_marker():
+            if self.peek() == "\t" and self.column < indent:
+                raise yaml.scanner.ScannerError(
+                    "while scanning a plain scalar",
+                    start_mark,
+                    "found a tab character that violates indentation",
+                    self.get_mark(),
+                )
+            if self.peek() in _BLANKS:
+                self.forward()
+            elif self.peek() in _LINE_BREAKS:
+                breaks.append(self.scan_line_break())  # type: ignore[no-untyped-call]
+            else:
+                return self._folded(first, breaks)
+        return []
+
+    def look_ahead(self) -> None:
+        """Read on as far as yaml.v3 has read when a document ends: three tokens, errors and all."""
+        while not self.done and len(self.tokens) < _TOKENS_AHEAD:
+            self.fetch_more_tokens()
+
+    def _at_document_marker(self) -> bool:
+        return (
+            self.column == 0
+            and self.prefix(3) in {"---", "..."}
+            and self.peek(3) in _BLANKS + _END_OF_LINE
+        )
+
+    def _folded(self, first: str, breaks: list[str]) -> list[str]:
+        if first != "\n":
+            return [first, *breaks]
+        return breaks or [" "]
+
+
 def load(text: bytes) -> Node | None:
     """The first document of a YAML text, None if there is none; raises Problem."""
+    encoding = _BYTE_ORDER_MARKS.get(text[:2], "utf-8-sig")
     try:
-        decoded = text.decode("utf-8-sig")
+        decoded = text.decode(encoding)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise Problem("bytes that are not UTF-8", line) from None
@@ -77,8 +167,14 @@ def _compose(text: str) -> Node | None:
     """Without recursion, so that no depth of nesting can exhaust the stack."""
     anchors: dict[str, Node] = {}
     open_nodes: list[tuple[Node, list[tuple[Node, bool]]]] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    root: Node | None = None
+    loader = _Loader(text)
+    while loader.check_event():
+        event = loader.get_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.DocumentStartEvent) and event.version not in {None, (1, 1)}:
+            raise Problem("found incompatible YAML document (yaml.v3 knows 1.1)", _line(event))
         if isinstance(event, yaml.DocumentEndEvent):
+            loader.look_ahead()
             break
         quoted = False
         if isinstance(event, yaml.AliasEvent):
@@ -109,10 +205,11 @@ def _compose(text: str) -> Node | None:
             continue
         if isinstance(event, yaml.ScalarEvent) and event.anchor:
             anchors[event.anchor] = node
-        if not open_nodes:
-            return node
-        open_nodes[-1][1].append((node, quoted))
-    return None
+        if open_nodes:
+            open_nodes[-1][1].append((node, quoted))
+        else:
+            root = node
+    return root
 
 
 def _line(event: yaml.Event) -> int:
@@ -125,6 +222,8 @@ def _fill(mapping: Mapping, content: list[tuple[Node, bool]]) -> None:
     merges: list[Node] = []
     seen: dict[str, int] = {}
     for (key, plain_key), (value, _) in zip(content[::2], content[1::2], strict=True):
+        if isinstance(key.value, list | Mapping):
+            raise Problem("a list or a map in place of a key", key.line)
         name = key_text(key.value)
         if name in seen:
             raise Problem(f'"{name}" is already defined at line {seen[name]}', key.line)
@@ -143,13 +242,15 @@ def _fill(mapping: Mapping, content: list[tuple[Node, bool]]) -> None:
 
 def _resolve(event: yaml.ScalarEvent) -> Scalar:
     text: str = event.value
+    if not text.isascii() and _SURROGATE.search(text):
+        raise Problem("half of a surrogate pair as an escape", _line(event))
     tag = event.tag or ""
     tag = "!!" + tag.removeprefix(_PREFIX) if tag.startswith(_PREFIX) else tag
     quoted = bool(event.style)
-    if tag == "!!str" or (tag in {"", "!"} and quoted):
-        return text
     if tag == "!!binary":
         return _binary(text, _line(event))
+    if tag not in _RESOLVED_TAGS or (tag in {"", "!"} and quoted):
+        return text
     value = resolve(text, timestamps=tag in {"", "!!timestamp"})
     found = _STANDARD_TAGS[type(value)]
     if tag == "!!float" and isinstance(value, int) and not isinstance(value, bool):
@@ -173,10 +274,7 @@ def resolve(text: str, *, timestamps: bool = True) -> Scalar:
     """The value of a plain scalar (yaml.v3's ``resolve``)."""
     if text in _KEYWORDS:
         return _KEYWORDS[text]
-    if text.startswith("."):
-        number = strconv.parse_float(text)
-        return text if number is None else number
-    if text[0] not in "+-0123456789":
+    if text[0] not in "+-.0123456789":
         return text
     if timestamps and (timestamp := _timestamp(text)):
         return timestamp
@@ -208,4 +306,4 @@ def _timestamp(text: str) -> Timestamp | None:
     offset = "+0000 UTC"
     if zone and zone != "Z" and zone[1:] != "00:00":
         offset = "{0} {0}".format(zone.replace(":", ""))
-    return Timestamp(f"{moment:%Y-%m-%d %H:%M:%S}{digits} {offset}")
+    return Timestamp(f"{moment.year:04d}{moment:-%m-%d %H:%M:%S}{digits} {offset}")
