@@ -83,7 +83,7 @@ def parse_signature(token: str, rules: RuleSet) -> Signature:
         _part(name, part, rules)
         for name, part in zip(("header", "payload", "signature"), parts, strict=True)
     )
-    return _signature(_header(header), {}, header, payload, signature, rules)
+    return _signature(_Parts(header, {}, signature), payload, rules)
 
 
 def _count(parts: int) -> str:
@@ -169,28 +169,35 @@ def _critical_refused(header: dict[str, json.Value]) -> bool:
     return any(name is not None and name != "b64" for name in critical) or None in critical
 
 
-def _signature(
-    protected: dict[str, json.Value],
-    unprotected: dict[str, json.Value],
-    protected_bytes: bytes,
-    payload: bytes,
-    signature: bytes,
-    rules: RuleSet,
-) -> Signature:
-    header = {**unprotected, **protected}
+@attrs.frozen
+class _Parts:
+    """A signature with its headers, before they are checked."""
+
+    protected_bytes: bytes
+    unprotected: dict[str, json.Value]
+    signature: bytes
+
+
+def _signature(parts: _Parts, payload: bytes, rules: RuleSet, *, listed: bool = False) -> Signature:
+    """``listed``: the signature stands in a list, where go-jose looks for the algorithm and the
+    key id in the protected header alone.
+    """
+    protected, unprotected = _header(parts.protected_bytes), parts.unprotected
+    header = protected if listed else {**unprotected, **protected}
     if unprotected.get("nonce"):
         raise _malformed("the token has a nonce in its unprotected header")
     _check_header(header, rules)
-    algorithm, kid = header.get("alg", ""), header.get("kid", "")
+    _check_header(unprotected, rules)
     refused = _critical_refused(protected) or "crit" in unprotected or protected.get("b64") is False
+    encoded = (base64.raw_url_encode(part) for part in (parts.protected_bytes, payload))
     return Signature(
-        algorithm=str(algorithm),
-        kid=str(kid),
+        algorithm=str(header.get("alg", "")),
+        kid=str(header.get("kid", "")),
         header=header,
         critical_refused=refused,
         payload=payload,
-        signed=base64.raw_url_encode(protected_bytes) + b"." + base64.raw_url_encode(payload),
-        signature=signature,
+        signed=b".".join(encoded),
+        signature=parts.signature,
     )
 
 
@@ -204,23 +211,23 @@ def _parse_json(text: str, rules: RuleSet) -> Signature:
     payload = _buffer(members, "payload", rules)
     if members.get("payload") is None or payload is None:
         raise _malformed("the token has no payload")
-    signatures = members.get("signatures")
-    if signatures is not None and not isinstance(signatures, list):
+    flat = _json_parts(members, rules)
+    listed = members.get("signatures")
+    if listed is not None and not isinstance(listed, list):
         raise _malformed('"signatures" is not a list')
-    found = [_json_signature(_object(item), payload, rules) for item in signatures or ()]
-    if not signatures:
-        found = [_json_signature(members, payload, rules)]
+    items = [_json_parts(_object(item), rules) for item in listed or ()]
+    found = [_signature(parts, payload, rules, listed=True) for parts in items]
     if len(found) > 1:
         raise _malformed("a token with several signatures is not supported")
-    return found[0]
+    return found[0] if found else _signature(flat, payload, rules)
 
 
-def _json_signature(members: dict[str, json.Value], payload: bytes, rules: RuleSet) -> Signature:
-    protected_bytes = _buffer(members, "protected", rules) or b""
-    protected = _header(protected_bytes)
-    unprotected = _header_members(members.get("header"))
-    signature = _buffer(members, "signature", rules) or b""
-    return _signature(protected, unprotected, protected_bytes, payload, signature, rules)
+def _json_parts(members: dict[str, json.Value], rules: RuleSet) -> _Parts:
+    return _Parts(
+        protected_bytes=_buffer(members, "protected", rules) or b"",
+        unprotected=_header_members(members.get("header")),
+        signature=_buffer(members, "signature", rules) or b"",
+    )
 
 
 def _object(value: json.Value) -> dict[str, json.Value]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from headscale_oidc.errors import KeySetError
-from headscale_oidc.golang import base64, json
+from headscale_oidc.golang import base64, json, url
 from headscale_oidc.releases import NEWEST, RuleSet, rule_set
 
 MAX_KEY_SET_BYTES = 1 << 20
@@ -183,8 +183,9 @@ def parse_key(entry: Any, rules: RuleSet) -> Key:
             raise _BadKey('a symmetric key without "k"')
     else:
         raise _BadKey(f'unknown key type "{kty}"' if kty else 'no key type ("kty")')
-    if certificates and public is not None and not _same_key(certificates[0], public):
+    if certificates and kty != "oct" and not _same_key(certificates[0], public, numbers):
         raise _BadKey('the certificate in "x5c" holds another key')
+    _check_address(texts.get("x5u", ""))
     _check_thumbprints(texts, certificates)
     verifying = None if "d" in numbers else public
     return Key(texts.get("kid", ""), kty, verifying)
@@ -235,12 +236,29 @@ def load_certificate(text: str) -> x509.Certificate:
         raise _BadKey('"x5c" holds something that is no certificate') from None
 
 
-def _same_key(certificate: x509.Certificate, public: PublicKey) -> bool:
+def _same_key(
+    certificate: x509.Certificate, public: PublicKey | None, numbers: dict[str, bytes]
+) -> bool:
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     try:
-        return certificate.public_key().public_bytes(*form) == public.public_bytes(*form)
+        certified = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         return False
+    if public is not None:
+        return certified.public_bytes(*form) == public.public_bytes(*form)
+    # an RSA key that go-jose reads although nothing can be verified with it
+    return isinstance(certified, rsa.RSAPublicKey) and certified.public_numbers() == (
+        rsa.RSAPublicNumbers(_integer(numbers["e"]), _integer(numbers["n"]))
+    )
+
+
+def _check_address(address: str) -> None:
+    if not address:
+        return
+    try:
+        url.parse(address)
+    except url.Unparsable:
+        raise _BadKey('"x5u" is no URL') from None
 
 
 def _check_thumbprints(texts: dict[str, str], certificates: list[x509.Certificate]) -> None:
@@ -284,8 +302,21 @@ def _check_private_rsa(numbers: dict[str, bytes], n: int, e: int) -> None:
     if "p" not in numbers or "q" not in numbers:
         raise _BadKey('a private RSA key without "p" or "q"')
     d, p, q = (_integer(numbers[name]) for name in ("d", "p", "q"))
-    if not (p > 1 and q > 1 and p * q == n and (d * e - 1) % (p - 1) == (d * e - 1) % (q - 1) == 0):
+    if not (p > 1 and q > 1 and p * q == n and _private_parts_fit(numbers, d, e, p, q)):
         raise _BadKey("the parts of a private RSA key do not fit together")
+
+
+def _private_parts_fit(numbers: dict[str, bytes], d: int, e: int, p: int, q: int) -> bool:
+    """The exponents belong together, and so does what is given for quicker computation (RFC 7518,
+    6.3.2), which counts only if all of it is there.
+    """
+    given = {name: _integer(numbers[name]) for name in ("dp", "dq", "qi") if numbers.get(name)}
+    if (d * e - 1) % (p - 1) or (d * e - 1) % (q - 1):
+        return False
+    all_given = len(given) == len(("dp", "dq", "qi"))
+    return not all_given or (
+        given["dp"] == d % (p - 1) and given["dq"] == d % (q - 1) and given["qi"] * q % p == 1
+    )
 
 
 def _ec(curve: str, numbers: dict[str, bytes]) -> PublicKey:
@@ -295,8 +326,8 @@ def _ec(curve: str, numbers: dict[str, bytes]) -> PublicKey:
         raise _BadKey('an EC key without "x" or "y"')
     made = _CURVES[curve]()
     size = (made.key_size + 7) // 8
-    for name in ("x", "y"):
-        if len(numbers[name]) != size:
+    for name in ("x", "y", "d"):
+        if name in numbers and len(numbers[name]) != size:
             raise _BadKey(f'"{name}" is {len(numbers[name])} bytes long, not {size}')
     try:
         return ec.EllipticCurvePublicNumbers(

@@ -56,6 +56,10 @@ class TestKeySet:
             ({**jwk(RSA_KEY), "x5t#S256": "aGk"}, "not 32"),
             (jwk(RSA_KEY, with_private=True, p=None), 'without "p"'),
             (jwk(RSA_KEY, with_private=True, d="aGk"), "do not fit"),
+            (jwk(RSA_KEY, with_private=True, dp="aGk"), "do not fit"),
+            (jwk(RSA_KEY, with_private=True, qi="aGk"), "do not fit"),
+            (jwk(RSA_KEY, x5u="%"), "no URL"),
+            (jwk(EC_KEY, with_private=True, d="aGk"), '"d" is 2 bytes long'),
             (jwk(EC_KEY, crv="secp256k1"), "unknown curve"),
             (jwk(EC_KEY, x=None), 'without "x"'),
             (jwk(EC_KEY, x="aGk"), "2 bytes long, not 32"),
@@ -120,6 +124,9 @@ class TestKeySet:
             ho.KeySet.from_json(key_set(jwk(RSA_KEY, x5c=chain["x5c"])))
         with pytest.raises(ho.KeySetError, match="not the thumbprint"):
             ho.KeySet.from_json(key_set({**chain, "x5t": "A" * 27}))
+        small = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "x5c": chain["x5c"]}
+        with pytest.raises(ho.KeySetError, match="another key"):
+            ho.KeySet.from_json(key_set(small))
         hexadecimal = {**chain, "x5t": "MDAw" * 13 + "MA"}
         with pytest.raises(ho.KeySetError, match="x5t"):
             ho.KeySet.from_json(key_set(hexadecimal))
@@ -311,6 +318,11 @@ class TestReasons:
         other = json.dumps({"payload": payload, "x": ".e30.", **flat})
         old = ho.Headscale(ho.OIDCConfig(), release="0.25", keys=issuer.key_set())
         assert rejected(old, other)
+        listed = {"header": {"alg": "RS256"}, "signature": signature}
+        unprotected = json.dumps({"payload": payload, "signatures": [listed]})
+        assert rejected(server, unprotected).reason is ho.Reason.ALGORITHM_NOT_ACCEPTED
+        odd = json.dumps({"payload": payload, "protected": 5, "signatures": [flat]})
+        assert rejected(server, odd).reason is ho.Reason.MALFORMED
         critical = json.dumps({"payload": payload, "header": {"crit": []}, **flat})
         assert rejected(server, critical).reason is ho.Reason.SIGNATURE_INVALID
 
