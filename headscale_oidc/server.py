@@ -97,7 +97,7 @@ class Headscale:
         try:
             verified = token.verify(id_token, expected, now)
         except TokenRejected as rejected:
-            facts = token.read_facts(id_token, expected)
+            facts = token.read_facts(id_token, expected, rejected)
             return self._rejected(rejected, facts, userinfo, known, now)
         return self._decide(TokenFacts.of(verified), userinfo, known, now, verified=True)
 

@@ -463,15 +463,18 @@ def claims_facts(payload: bytes) -> TokenFacts:
     )
 
 
-def read_facts(token: str, expected: Expected) -> TokenFacts:
-    """What can be read of a token that the server refuses, its signature tried; never raises."""
+def read_facts(token: str, expected: Expected, rejected: TokenRejected) -> TokenFacts:
+    """What can be read of a token that the server refuses; never raises.
+
+    Its signature is tried if the server did not get to it.
+    """
     if len(token) > MAX_TOKEN_BYTES:
         return TokenFacts()
     signature, payload, valid = None, None, None
     try:
         signature = parse_signature(token, expected.rules)
         payload = signature.payload
-        valid = verifies(signature, expected.keys)
+        valid = _signature_valid(signature, expected, rejected)
     except TokenRejected:
         try:
             payload = payload or parse_payload(token)
@@ -487,6 +490,16 @@ def read_facts(token: str, expected: Expected) -> TokenFacts:
         type=signature.type,
         signature_valid=valid,
     )
+
+
+def _signature_valid(
+    signature: Signature, expected: Expected, rejected: TokenRejected
+) -> bool | None:
+    if "signature" in rejected.checked:
+        return True
+    if "signature" in rejected.unchecked:
+        return verifies(signature, expected.keys)
+    return False if rejected.reason is Reason.SIGNATURE_INVALID else None
 
 
 def go_time(seconds: int) -> str:

@@ -12,6 +12,10 @@ MAX_INPUT_BYTES = 4 << 20
 """The largest file of a token, claims, keys or userinfo that is read, in bytes."""
 
 STDIN = "-"
+_PIPE_IT = (
+    "a command line can be seen by others and stays in the shell's history: put it into a file, "
+    "or on standard input with -"
+)
 
 
 class UsageError(HeadscaleOIDCError):
@@ -20,6 +24,10 @@ class UsageError(HeadscaleOIDCError):
 
 def read_file(name: str, what: str) -> bytes:
     """A small file or (``-``) standard input, whole; ``what`` is what it should hold."""
+    if name.startswith(("eyJ", "{", "[")):
+        raise UsageError(
+            "not the name of a file but its content", place="command line", remedy=_PIPE_IT
+        )
     place = "standard input" if name == STDIN else name
     try:
         if name == STDIN:

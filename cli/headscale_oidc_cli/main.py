@@ -1,6 +1,7 @@
 """The entry point: runs the application and turns whatever happens into a line and a code."""
 
 import os
+import re
 import sys
 
 from headscale_oidc_cli.exit import Exit, of_error
@@ -65,6 +66,8 @@ def _failed(error: Exception) -> int:
 def _complain(problem: str, remedy: str) -> None:
     from headscale_oidc_cli.render.style import printable
 
+    # usage errors quote the command line, on which a token may stand
+    problem = re.sub(r"eyJ[\w.-]*", "eyJ…", problem)
     print(f"hsoidc: {printable(problem)}", file=sys.stderr)  # noqa: T201
     if remedy:
         print(f"  {printable(remedy)}", file=sys.stderr)  # noqa: T201

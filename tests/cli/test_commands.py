@@ -254,6 +254,16 @@ class TestBadInput:
         assert str(path) in run.err
 
 
+def test_a_token_on_the_command_line_is_never_echoed(run: Run) -> None:
+    """Neither as a file's name nor in a usage error."""
+    token = (ROOT / DOMINIC).read_text().strip()
+    for arguments in ((token, *JWKS), (DOMINIC, token), ("--claims", '{"sub": "eyJx"}')):
+        run.explain(*arguments)
+        assert run.code == Exit.USAGE
+        assert not any(part in run.err for part in token.split("."))
+    assert "not the name of a file but its content" in run.err
+
+
 class TestPasting:
     """However the token was pasted, it is found."""
 

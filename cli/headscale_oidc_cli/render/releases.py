@@ -11,9 +11,31 @@ from headscale_oidc.releases import RULE_SETS, RuleSet, Wording
 from headscale_oidc_cli.render.style import Style, paint, wrap
 
 _WORDING = frozenset(
-    {"token_refused", "claims_refused", "policy_refused", "name_refused", "creation_refused"}
+    {
+        "algorithm_words",
+        "token_refused",
+        "claims_refused",
+        "policy_refused",
+        "name_refused",
+        "creation_refused",
+    }
     | {"accounts_refused"}
 )
+_LABELS = {
+    "padded_parts": "base64 padding in a token's header and signature is tolerated",
+    "checks": "checks, in their order",
+    "one_string_groups": "groups may be one string",
+    "username": "preferred_username",
+    "identifier": "provider identifier",
+    "hosts": "hosts in an identifier",
+    "empty_profile_overwrites": "an empty name or picture at a later login overwrites",
+    "nonce_missing": "HTTP status where the ID token has no nonce",
+    "references": "a policy names an account by",
+    "ambiguous_reference_is_fatal": "a name in a policy that several accounts answer to is fatal",
+    "odd_item_drops_list": "a list or map inside an allowed list drops the whole list",
+    "float_flags": "a flag may be a float",
+    "provider_settings_required": "an issuer needs a URL, a client id, a secret and a PKCE method",
+}
 _NOT_RULES = frozenset({"release", "covers", "preview"})
 
 
@@ -69,7 +91,9 @@ def _changes(before: RuleSet | None, rules: RuleSet) -> list[str]:
         elif field.name == "settings":
             changes += _setting_changes(old, new)
         else:
-            changes.append(f"{field.name.replace('_', ' ')}: {_text(new)}")
+            changes.append(
+                f"{_LABELS.get(field.name) or field.name.replace('_', ' ')}: {_text(new)}"
+            )
     if words:
         changes.append("what the person sees and the log says")
     return [wrap(change, first="  ", rest="    ") for change in changes]
