@@ -4,7 +4,9 @@ Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``; OpenID 
 TLS is always verified, against the system's store (or ``SSL_CERT_FILE``) and a CA file if given.
 """
 
+import re
 import ssl
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ import truststore
 import urllib3
 from urllib3 import exceptions as http_errors
 
+from headscale_oidc.claims import MAX_USERINFO_BYTES
 from headscale_oidc.errors import KeySetError, ProviderError
 from headscale_oidc.golang import json
 from headscale_oidc.keys import MAX_KEY_SET_BYTES, KeySet
@@ -26,6 +29,7 @@ MAX_REDIRECTS = 5
 """How many redirects are followed; never one from https to http."""
 USER_AGENT = "headscale-oidc (+https://pypi.org/project/headscale-oidc/)"
 
+_MAX_AGE = re.compile(r"max-age\s*=\s*\"?(\d{1,9})")
 _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 16 << 10
@@ -56,6 +60,23 @@ class Discovery:
 
 
 @attrs.frozen
+class Answer:
+    """A document and its headers, by lower-case name."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def max_age(self) -> float | None:
+        """For how many seconds ``Cache-Control`` lets it be kept; None: it does not say."""
+        directives = self.headers.get("cache-control", "").lower()
+        if "no-store" in directives or "no-cache" in directives:
+            return 0.0
+        found = _MAX_AGE.search(directives)
+        return float(found[1]) if found else None
+
+
+@attrs.frozen
 class HTTP:
     """How to reach a provider. Times in seconds; ``total`` bounds a whole answer.
 
@@ -67,10 +88,14 @@ class HTTP:
     read: float = 10.0
     total: float = 30.0
 
-    def get(self, url: str, *, limit: int) -> bytes:
-        """The body of a document with status 200; raises ProviderError."""
+    def get(self, url: str, *, limit: int, bearer: str = "") -> Answer:
+        """A document with status 200; raises ProviderError.
+
+        ``bearer``: an access token, which no other host is shown.
+        """
         for _ in range(MAX_REDIRECTS + 1):
-            status, location, body = self._once(url, limit)
+            status, answer = self._once(url, limit, bearer)
+            location = answer.headers.get("location")
             if status not in _REDIRECTS or not location:
                 break
             target = urljoin(url, location)
@@ -79,6 +104,8 @@ class HTTP:
                     f"{url} redirects from https to {target}",
                     remedy="let the provider redirect to https, or set its final address",
                 )
+            if urlsplit(url).netloc != urlsplit(target).netloc:
+                bearer = ""
             url = target
         else:
             raise ProviderError(
@@ -87,17 +114,20 @@ class HTTP:
             )
         if status != _OK:
             raise ProviderError(f"{url}: HTTP status {status}", remedy=_status_remedy(status))
-        return body
+        return answer
 
-    def _once(self, url: str, limit: int) -> tuple[int, str | None, bytes]:
+    def _once(self, url: str, limit: int, bearer: str) -> "tuple[int, Answer]":
         scheme, host = _split(url)
         deadline = time.monotonic() + self.total
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
         try:
             with self._pool(scheme, host) as pool:
                 response = pool.request(
                     "GET",
                     url,
-                    headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                    headers=headers,
                     timeout=urllib3.Timeout(connect=self.connect, read=self.read),
                     redirect=False,
                     retries=False,
@@ -109,7 +139,8 @@ class HTTP:
                     response.close()
         except (http_errors.HTTPError, OSError, ValueError) as error:
             raise _explain(url, error) from None
-        return response.status, response.headers.get("Location"), body
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return response.status, Answer(body, names)
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -206,7 +237,16 @@ def discover(issuer: str, http: HTTP | None = None) -> Discovery:
     """Fetch the discovery document of an issuer; raises ProviderError."""
     http = http or HTTP()
     url = discovery_url(issuer)
-    return parse_discovery(http.get(url, limit=MAX_DOCUMENT_BYTES), issuer, name=url)
+    return parse_discovery(http.get(url, limit=MAX_DOCUMENT_BYTES).body, issuer, name=url)
+
+
+def fetch_userinfo(endpoint: str, access_token: str, http: HTTP | None = None) -> bytes:
+    """What the userinfo endpoint answers to an access token; raises ProviderError.
+
+    Where this fails, Headscale goes on with the ID token alone: NO_USERINFO.
+    """
+    http = http or HTTP()
+    return http.get(endpoint, limit=MAX_USERINFO_BYTES, bearer=access_token).body
 
 
 _FIELDS: Mapping[str, json.Decoder] = {
@@ -253,7 +293,11 @@ def parse_discovery(document: bytes, issuer: str, *, name: str = "discovery docu
 
 
 class RemoteKeys:
-    """The keys of an issuer, fetched now and once more when none verifies a signature (rotation)."""
+    """The keys of an issuer over HTTP: a KeySource, and safe to share between threads.
+
+    Fetched when it is made, again when ``Cache-Control`` says that the set is too old, and once
+    more when no key verifies a signature (rotation).
+    """
 
     def __init__(
         self, jwks_uri: str, http: HTTP | None = None, *, release: str = NEWEST.release
@@ -262,14 +306,18 @@ class RemoteKeys:
         self._jwks_uri = jwks_uri
         self._http = http or HTTP()
         self._release = release
+        self._lock = threading.Lock()
+        self._stale_at: float | None = None
         self._keys = self._fetch()
 
     def _fetch(self) -> KeySet:
-        document = self._http.get(self._jwks_uri, limit=MAX_KEY_SET_BYTES)
+        answer = self._http.get(self._jwks_uri, limit=MAX_KEY_SET_BYTES)
+        max_age = answer.max_age
+        self._stale_at = None if max_age is None else time.monotonic() + max_age
         try:
-            return KeySet.from_json(document, release=self._release)
+            return KeySet.from_json(answer.body, release=self._release)
         except KeySetError as error:
-            if error.key is None and document.lstrip()[:1] == b"<":
+            if error.key is None and answer.body.lstrip()[:1] == b"<":
                 raise ProviderError(
                     f"{self._jwks_uri}: HTML in place of a key set",
                     remedy="look at jwks_uri in the discovery document",
@@ -277,13 +325,20 @@ class RemoteKeys:
             raise
 
     def keys(self) -> KeySet:
-        """The set as it was fetched last."""
-        return self._keys
+        """The set, fetched anew if it has grown too old; raises KeySetError where that fails."""
+        with self._lock:
+            if self._stale_at is not None and time.monotonic() > self._stale_at:
+                self._refetch()
+            return self._keys
 
     def refresh(self) -> KeySet | None:
         """The set, fetched once more; raises KeySetError where that fails."""
+        with self._lock:
+            self._refetch()
+            return self._keys
+
+    def _refetch(self) -> None:
         try:
             self._keys = self._fetch()
         except ProviderError as error:
             raise KeySetError(str(error), remedy=error.remedy) from None
-        return self._keys

@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import trustme
 
 Answer = tuple[int, dict[str, str], bytes]
-Routes = dict[str, Callable[[], Answer]]
+Route = Callable[[], Answer] | Callable[[Mapping[str, str]], Answer]
+Routes = dict[str, Route]
+"""By path: what answers, given nothing or the request's headers."""
 
 
 def as_json(value: Any) -> Answer:
@@ -33,7 +35,9 @@ def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[s
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = routes.get(self.path, lambda: (404, {}, b""))()
+            route: Any = routes.get(self.path, lambda: (404, {}, b""))
+            wanted = route.__code__.co_argcount
+            status, headers, body = route(self.headers) if wanted else route()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -3,17 +3,24 @@
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trustme
-from loopback import Routes, as_json, document, raw, serving, tls
+from loopback import Answer, Routes, as_json, document, raw, serving, tls
 
 import headscale_oidc as ho
 from headscale_oidc import provider
-from headscale_oidc.provider import HTTP, RemoteKeys, discover, discovery_url, parse_discovery
+from headscale_oidc.provider import (
+    HTTP,
+    RemoteKeys,
+    discover,
+    discovery_url,
+    fetch_userinfo,
+    parse_discovery,
+)
 from headscale_oidc.testing import Issuer
 
 
@@ -92,6 +99,58 @@ class TestDiscovery:
         assert words in str(problem(lambda: parse_discovery(text, "https://a")))
 
 
+class TestUserinfo:
+    """Userinfo as Headscale asks for it."""
+
+    def test_bearer(self) -> None:
+        """The access token goes to that host alone, redirects or not."""
+        seen: list[str] = []
+
+        def answer(headers: Mapping[str, str]) -> Answer:
+            seen.append(headers.get("Authorization", ""))
+            return as_json({"sub": "s"})
+
+        with serving({"/userinfo": answer}) as other:
+            routes: Routes = {
+                "/userinfo": answer,
+                "/same": lambda: (302, {"Location": "/userinfo"}, b""),
+                "/other": lambda: (302, {"Location": f"{other}/userinfo"}, b""),
+            }
+            with serving(routes) as base:
+                for path in ("userinfo", "same", "other"):
+                    assert fetch_userinfo(f"{base}/{path}", "t0ken") == b'{"sub": "s"}'
+        assert seen == ["Bearer t0ken", "Bearer t0ken", ""]
+
+
+class TestCache:
+    """The key set is kept for as long as Cache-Control says."""
+
+    @pytest.mark.parametrize(
+        ("header", "fetches"),
+        [
+            (None, 1),
+            ("max-age=3600", 1),
+            ("public, max-age=0", 3),
+            ("no-store", 3),
+            ("no-cache", 3),
+        ],
+    )
+    def test_cache_control(self, header: str | None, fetches: int) -> None:
+        """Without the header it is kept; a set that is too old is fetched anew."""
+        count = 0
+
+        def answer() -> Answer:
+            nonlocal count
+            count += 1
+            return 200, {} if header is None else {"Cache-Control": header}, b'{"keys": []}'
+
+        with serving({"/keys": answer}) as base:
+            keys = RemoteKeys(f"{base}/keys")
+            for _ in range(2):
+                assert len(keys.keys()) == 0
+        assert count == fetches
+
+
 class TestFaults:
     """Each fault is one clear line."""
 
@@ -148,7 +207,7 @@ class TestFaults:
             assert "HTTP status 500" in str(problem(lambda: http.get(f"{base}/500", limit=9)))
             assert "HTTP status 404" in str(problem(lambda: http.get(f"{base}/404", limit=9)))
             assert "HTTP status 302" in str(problem(lambda: http.get(f"{base}/nowhere", limit=9)))
-            assert http.get(f"{base}/to", limit=9) == b"1"
+            assert http.get(f"{base}/to", limit=9).body == b"1"
 
     def test_step_down(self, authority: trustme.CA, ca_file: str) -> None:
         """https never becomes http."""
@@ -189,7 +248,7 @@ class TestFaults:
         with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy") as base:
             monkeypatch.setenv("http_proxy", base)
             monkeypatch.setenv("no_proxy", "")
-            assert HTTP().get("http://idp.invalid/", limit=9) == b"proxy"
+            assert HTTP().get("http://idp.invalid/", limit=9).body == b"proxy"
 
     def test_unknown_certificate_problem(self) -> None:
         """What has no sentence of its own is quoted from OpenSSL."""
