@@ -171,11 +171,6 @@ def supported_algorithms(announced: Sequence[str], rules: RuleSet) -> tuple[str,
     return tuple(name for name in announced if name in rules.algorithms)
 
 
-def offline_algorithms(rules: RuleSet) -> tuple[str, ...]:
-    """What to accept where nobody knows what the provider announces: all that go-oidc supports."""
-    return rules.algorithms
-
-
 @attrs.define(slots=True)
 class Progress:
     """What the steps have found so far."""

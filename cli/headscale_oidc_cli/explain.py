@@ -10,7 +10,7 @@ import typer
 from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, HeadscaleOption
 
 if TYPE_CHECKING:
-    from headscale_oidc import Account, Decision, Headscale, KeySource, OIDCConfig
+    from headscale_oidc import Account, Decision, OIDCConfig
     from headscale_oidc.claims import Userinfo
 
 
@@ -53,6 +53,14 @@ def explain(
             help='What the userinfo endpoint answered; "none": there is none, or it failed.',
         ),
     ] = None,
+    access_token: Annotated[
+        str | None,
+        typer.Option(
+            "--access-token",
+            metavar="FILE",
+            help="Fetch userinfo with this access token, as Headscale would.",
+        ),
+    ] = None,
     users: Annotated[
         str | None,
         typer.Option(
@@ -91,15 +99,27 @@ def explain(
             "give either a TOKEN or --claims FILE",
             remedy="hsoidc explain token.jwt, or hsoidc explain --claims claims.json",
         )
+    if userinfo is not None and access_token is not None:
+        raise inputs.UsageError(
+            "give either --userinfo or --access-token", remedy="the latter fetches the former"
+        )
     given = [
-        name for name in (token, claims, jwks, discovery, userinfo, users) if name == inputs.STDIN
+        name
+        for name in (token, claims, jwks, discovery, userinfo, access_token, users)
+        if name == inputs.STDIN
     ]
     if len(given) > 1:
         raise inputs.UsageError("standard input can be read only once", remedy="use files")
     now = time.time() if at is None else inputs.parse_time(at)
     loaded = load_config(config, environ=os.environ, release=headscale)
     _need_issuer(loaded)
-    known = _Known(_userinfo(userinfo), _accounts(users), now)
+    from headscale_oidc_cli.issuer import Issuer
+
+    issuer = Issuer(loaded, jwks, discovery, ca_file)
+    document = _userinfo(userinfo)
+    if access_token is not None:
+        document = issuer.userinfo(inputs.read_token(access_token, "access_token"))
+    known = _Known(document, _accounts(users), now)
     if token is None:
         decision = _decide(loaded, claims or "", known)
     else:
@@ -107,7 +127,7 @@ def explain(
         if unverified and jwks is None:
             decision = _decide_unverified(loaded, text, known)
         else:
-            decision = _server(loaded, jwks, discovery, ca_file).admit(text, **known._asdict())
+            decision = issuer.server().admit(text, **known._asdict())
     _show(decision, now, format=format, quiet=quiet)
     from headscale_oidc_cli.exit import of_decision
 
@@ -183,68 +203,6 @@ def _decide_unverified(config: "OIDCConfig", text: str, known: _Known) -> "Decis
 
     server = Headscale(config)
     return server.decide(parse_signature(text, server.rules).payload, **known._asdict())
-
-
-def _server(
-    config: "OIDCConfig",
-    jwks: str | None,
-    discovery: str | None,
-    ca_file: str | None,
-) -> "Headscale":
-    """The server with its keys and algorithms, from files or from the issuer."""
-    from headscale_oidc.server import Headscale
-    from headscale_oidc.token import offline_algorithms, supported_algorithms
-    from headscale_oidc_cli import inputs
-
-    rules = Headscale(config).rules
-    announced: tuple[str, ...] | None = None
-    keys: KeySource
-    if discovery is not None:
-        from headscale_oidc.errors import ProviderError
-        from headscale_oidc.provider import parse_discovery
-
-        document = inputs.read_file(discovery, "a discovery document")
-        try:
-            announced = parse_discovery(document, config.issuer, name=discovery).algorithms or ()
-        except ProviderError as error:
-            raise inputs.UsageError(error.problem, remedy=error.remedy) from None
-    if jwks is not None:
-        keys = _keys(inputs.read_file(jwks, "a key set"), config.release)
-        if announced is None:
-            return Headscale(config, keys=keys, algorithms=offline_algorithms(rules))
-    else:
-        from headscale_oidc.provider import HTTP, discover
-
-        http = HTTP(ca_file=ca_file)
-        found = discover(config.issuer, http)
-        announced = found.algorithms or ()
-        keys = _remote_keys(found.jwks_uri, http, config.release)
-    return Headscale(config, keys=keys, algorithms=supported_algorithms(announced, rules))
-
-
-def _keys(document: bytes, release: str) -> "KeySource":
-    """The keys of a file; a set with a bad key makes the server refuse the token, and say why."""
-    from headscale_oidc.errors import KeySetError
-    from headscale_oidc.keys import KeySet, UnreadableKeys
-
-    try:
-        return KeySet.from_json(document, release=release)
-    except KeySetError as error:
-        if error.key is None:
-            raise
-        return UnreadableKeys(error)
-
-
-def _remote_keys(jwks_uri: str, http: object, release: str) -> "KeySource":
-    from headscale_oidc.errors import KeySetError
-    from headscale_oidc.keys import UnreadableKeys
-    from headscale_oidc.provider import HTTP, RemoteKeys
-
-    assert isinstance(http, HTTP)  # noqa: S101 - typed so that HTTP stays unloaded until here
-    try:
-        return RemoteKeys(jwks_uri, http, release=release)
-    except KeySetError as error:
-        return UnreadableKeys(error)
 
 
 def _show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> None:  # noqa: A002

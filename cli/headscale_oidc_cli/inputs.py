@@ -51,22 +51,25 @@ def read_file(name: str, what: str) -> bytes:
     return data
 
 
-def read_token(name: str) -> str:
-    """The ID token in a file, however it was pasted: bare, quoted, after ``Bearer``, or inside a
-    token response.
+def read_token(name: str, member: str = "id_token") -> str:
+    """The token in a file, however it was pasted: bare, quoted, after ``Bearer``, or inside a token
+    response, of which it is the ``member``.
     """
-    data = read_file(name, "an ID token")
+    data = read_file(name, _KINDS[member])
     place = "standard input" if name == STDIN else name
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if any(character < " " and character not in "\t\r\n\v\f" for character in text):
-        raise UsageError("binary, not text", place=place, remedy="give the ID token as text")
-    return find_token(text, place)
+        raise UsageError("binary, not text", place=place, remedy="give the token as text")
+    return find_token(text, place, member)
 
 
-def find_token(text: str, place: str) -> str:
+_KINDS = {"id_token": "an ID token", "access_token": "an access token"}
+
+
+def find_token(text: str, place: str, member: str) -> str:
     """The token in a pasted text; raises UsageError."""
     text = text.strip()
     if text[:14].lower() == "authorization:":
@@ -82,23 +85,23 @@ def find_token(text: str, place: str) -> str:
             remedy="Headscale speaks OpenID Connect, not SAML: give the ID token",
         )
     if text.startswith("{"):
-        return _from_json(text, place)
+        return _from_json(text, place, member)
     return text
 
 
-def _from_json(text: str, place: str) -> str:
+def _from_json(text: str, place: str, member: str) -> str:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
     if not isinstance(value, dict) or "payload" in value:
         return text  # the JSON serialization of a token is a token
-    token = value.get("id_token")
+    token = value.get(member)
     if isinstance(token, str):
         return token.strip()
-    if "access_token" in value or "refresh_token" in value:
+    if "access_token" in value or "refresh_token" in value or "id_token" in value:
         raise UsageError(
-            "a token response without an id_token",
+            f"a token response without an {member}",
             place=place,
             remedy='ask with the scope "openid", which is what makes a provider send one',
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from loopback import document, serving, tls
+from loopback import as_json, document, serving, tls
 
 from headscale_oidc import Headscale
 from headscale_oidc.schema import decision_schema
@@ -501,6 +501,40 @@ class TestOnline:
             config.write_text(f"oidc:\n  issuer: {base}/realms/corp/\n  client_id: headscale\n")
             assert run.explain(*arguments, config=str(config)).code == Exit.UNREACHABLE
             assert "trailing slash" in run.err
+
+    def test_access_token(self, run: Run, tmp_path: Path, alice: dict[str, Any]) -> None:
+        """Userinfo is fetched as Headscale would; where that fails, the server goes on without."""
+        issuer, token = Issuer(), tmp_path / "response.json"
+        routes: dict[str, Any] = {
+            "/keys": lambda: (200, {}, issuer.jwks()),
+            "/userinfo": lambda: (200, {}, b'{"sub": "5f3c1a", "groups": ["/headscale"]}'),
+        }
+        with serving(routes) as base:
+            found = document(base)
+            routes["/realms/corp/.well-known/openid-configuration"] = lambda: as_json(found)
+            config = tmp_path / "config.yaml"
+            config.write_text(
+                f"oidc:\n  issuer: {base}/realms/corp\n  client_id: headscale\n"
+                "  allowed_groups: [/headscale]\n"
+            )
+            minted = issuer.mint(alice | {"iss": f"{base}/realms/corp", "groups": None})
+            token.write_text(json.dumps({"id_token": minted, "access_token": "t0ken"}))
+            arguments = (str(token), "--access-token", str(token))
+            assert run.explain(*arguments, config=str(config)).code == Exit.YES
+            assert "from userinfo" in run.out
+            run.explain(*arguments, "--headscale", "0.25", config=str(config))
+            assert run.code == Exit.NO
+            assert run.explain(*arguments, "--userinfo", "none", config=str(config)).code == 2
+            routes["/userinfo"] = lambda: (401, {}, b"")
+            assert run.explain(*arguments, config=str(config)).code == Exit.NO
+            assert "HTTP status 401; Headscale goes on with the ID token alone" in run.err
+            del found["userinfo_endpoint"]
+            assert run.explain(*arguments, config=str(config)).code == Exit.NO
+            assert "announces no userinfo endpoint" in run.err
+            assert "t0ken" not in run.err + run.out
+            token.write_text(json.dumps({"id_token": minted}))
+            assert run.explain(*arguments, config=str(config)).code == Exit.USAGE
+            assert "without an access_token" in run.err
 
 
 def test_durations() -> None:

@@ -1,0 +1,94 @@
+"""The issuer's side of a login: keys, announced algorithms and userinfo, from files or over HTTP."""
+
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import attrs
+
+from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO
+from headscale_oidc.errors import KeySetError, ProviderError
+from headscale_oidc.keys import KeySet, KeySource, UnreadableKeys
+from headscale_oidc.releases import UserinfoUse, rule_set
+from headscale_oidc.server import Headscale
+from headscale_oidc.token import supported_algorithms
+from headscale_oidc_cli import inputs
+from headscale_oidc_cli.render.style import printable
+
+if TYPE_CHECKING:
+    from headscale_oidc.claims import Userinfo
+    from headscale_oidc.config import OIDCConfig
+    from headscale_oidc.provider import HTTP, Discovery
+
+
+@attrs.frozen(slots=False)
+class Issuer:
+    """What is asked of the issuer only where no file answers it."""
+
+    config: "OIDCConfig"
+    jwks_file: str | None
+    discovery_file: str | None
+    ca_file: str | None
+
+    @cached_property
+    def _http(self) -> "HTTP":
+        from headscale_oidc.provider import HTTP
+
+        return HTTP(ca_file=self.ca_file)
+
+    @cached_property
+    def discovery(self) -> "Discovery":
+        """The discovery document; raises ProviderError, or UsageError for a file."""
+        from headscale_oidc.provider import discover, parse_discovery
+
+        if self.discovery_file is None:
+            return discover(self.config.issuer, self._http)
+        document = inputs.read_file(self.discovery_file, "a discovery document")
+        try:
+            return parse_discovery(document, self.config.issuer, name=self.discovery_file)
+        except ProviderError as error:
+            raise inputs.UsageError(error.problem, remedy=error.remedy) from None
+
+    def server(self) -> Headscale:
+        """The server with the issuer's keys and algorithms."""
+        rules = rule_set(self.config.release)
+        keys = self._keys()
+        algorithms = rules.algorithms  # where nobody knows what is announced, all that may be
+        if self.jwks_file is None or self.discovery_file is not None:
+            algorithms = supported_algorithms(self.discovery.algorithms or (), rules)
+        return Headscale(self.config, keys=keys, algorithms=algorithms)
+
+    def _keys(self) -> KeySource:
+        """The keys; a set with a bad key makes the server refuse the token, and say why."""
+        release = self.config.release
+        try:
+            if self.jwks_file is not None:
+                document = inputs.read_file(self.jwks_file, "a key set")
+                return KeySet.from_json(document, release=release)
+            from headscale_oidc.provider import RemoteKeys
+
+            return RemoteKeys(self.discovery.jwks_uri, self._http, release=release)
+        except KeySetError as error:
+            if error.key is None:
+                raise
+            return UnreadableKeys(error)
+
+    def userinfo(self, access_token: str) -> "Userinfo":
+        """Userinfo as this release would fetch it; where that fails, none, as the server has it."""
+        from headscale_oidc.provider import fetch_userinfo
+
+        if rule_set(self.config.release).userinfo is UserinfoUse.NEVER:
+            return UNKNOWN_USERINFO
+        endpoint = self.discovery.userinfo_endpoint
+        if not endpoint:
+            return _none("the provider announces no userinfo endpoint")
+        try:
+            return fetch_userinfo(endpoint, access_token, self._http)
+        except ProviderError as error:
+            return _none(str(error))
+
+
+def _none(problem: str) -> "Userinfo":
+    text = f"hsoidc: no userinfo: {problem}; Headscale goes on with the ID token alone"
+    print(printable(text), file=sys.stderr)  # noqa: T201
+    return NO_USERINFO
