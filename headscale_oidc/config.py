@@ -12,7 +12,7 @@ from collections import abc
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import attrs
@@ -60,8 +60,20 @@ def _texts(value: Iterable[str]) -> tuple[str, ...]:
     return entries
 
 
-def _pairs(value: abc.Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple(dict(value).items())
+class Params(dict[str, str]):
+    """A dictionary that cannot be changed, so that a configuration stays hashable."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a configuration is immutable")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Params, (dict(self),))
 
 
 @attrs.frozen
@@ -81,7 +93,7 @@ class OIDCConfig:
     allowed_groups: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     allowed_users: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     scope: tuple[str, ...] = attrs.field(default=("openid", "profile", "email"), converter=_texts)
-    extra_params: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
+    extra_params: abc.Mapping[str, str] = attrs.field(default=(), converter=Params)
     strip_email_domain: bool = True
     map_legacy_users: bool | Default = Default.RELEASE
     email_verified_required: bool = True

@@ -1,6 +1,7 @@
 """The configuration: places, errors with their remedy, the search path, and "auto"."""
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,10 @@ def test_made_by_hand() -> None:
     """Lists become tuples, and must hold strings."""
     config = ho.OIDCConfig(allowed_groups=["a"], extra_params={"a": "b"})
     assert config.allowed_groups == ("a",)
-    assert config.extra_params == (("a", "b"),)
+    assert config.extra_params == {"a": "b"}
+    assert hash(config) == hash(pickle.loads(pickle.dumps(config)))  # noqa: S301 - our own bytes
+    with pytest.raises(TypeError, match="immutable"):
+        config.extra_params["a"] = "c"  # type: ignore[index]
     for wrong in ((1,), "alice@acmecorp.net"):
         with pytest.raises(TypeError, match="list of strings"):
             ho.OIDCConfig(allowed_users=wrong)  # type: ignore[arg-type]

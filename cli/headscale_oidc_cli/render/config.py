@@ -60,9 +60,7 @@ def why_ignored(key: str) -> str:
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return dict(value) if value and isinstance(value[0], tuple) else list(value)
-    return value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def as_text(config: OIDCConfig) -> str:
@@ -88,10 +86,9 @@ def _text(key: str, value: Any, rules: RuleSet) -> str:
         return "never" if value is None else duration(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dict):
+        value = tuple(f"{name}={text}" for name, text in value.items())
     if isinstance(value, tuple):
-        pairs = (
-            tuple(f"{k}={v}" for k, v in value) if value and isinstance(value[0], tuple) else value
-        )
-        return some(pairs) or "none"
+        return some(value) or "none"
     assert not isinstance(value, Default)  # noqa: S101 - a loaded configuration has every value
     return quoted(value)
