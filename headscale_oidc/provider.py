@@ -4,13 +4,16 @@ Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``; OpenID 
 TLS is always verified, against the system's store (or ``SSL_CERT_FILE``) and a CA file if given.
 """
 
+import base64
+import json as standard_json
 import re
 import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import attrs
 import truststore
@@ -51,12 +54,18 @@ class Discovery:
     """What the discovery document says, as far as Headscale reads it.
 
     ``algorithms``: ``id_token_signing_alg_values_supported`` as announced, None if absent.
+    Endpoints are "" where there is none; ``announced`` holds the other lists of the document
+    (``scopes_supported`` …) by name.
     """
 
     issuer: str
     jwks_uri: str
     userinfo_endpoint: str
     algorithms: tuple[str, ...] | None
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
+    device_authorization_endpoint: str = ""
+    announced: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -116,31 +125,56 @@ class HTTP:
             raise ProviderError(f"{url}: HTTP status {status}", remedy=_status_remedy(status))
         return answer
 
+    def post(self, url: str, form: Mapping[str, str], *, basic: str = "") -> dict[str, Any]:
+        """A form, answered by a JSON object, whatever the status; raises ProviderError.
+
+        ``basic``: ``user:password`` for HTTP's basic authentication. Redirects are not followed:
+        they would take secrets elsewhere.
+        """
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if basic:
+            headers["Authorization"] = "Basic " + base64.b64encode(basic.encode()).decode()
+        status, answer = self._request("POST", url, MAX_DOCUMENT_BYTES, headers, urlencode(form))
+        try:
+            value = standard_json.loads(answer.body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise ProviderError(
+                f"{url}: no JSON object in the answer (HTTP status {status})",
+                remedy="look at the provider's log",
+            )
+        return value
+
     def _once(self, url: str, limit: int, bearer: str) -> "tuple[int, Answer]":
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return self._request("GET", url, limit, headers)
+
+    def _request(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: str | None = None
+    ) -> "tuple[int, Answer]":
         scheme, host = _split(url)
         deadline = time.monotonic() + self.total
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
         try:
             with self._pool(scheme, host) as pool:
                 response = pool.request(
-                    "GET",
+                    method,
                     url,
-                    headers=headers,
+                    body=body,
+                    headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
                     timeout=urllib3.Timeout(connect=self.connect, read=self.read),
                     redirect=False,
                     retries=False,
                     preload_content=False,
                 )
                 try:
-                    body = _read(response, url, limit, deadline)
+                    received = _read(response, url, limit, deadline)
                 finally:
                     response.close()
         except (http_errors.HTTPError, OSError, ValueError) as error:
             raise _explain(url, error) from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        return response.status, Answer(body, names)
+        return response.status, Answer(received, names)
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -253,6 +287,9 @@ _FIELDS: Mapping[str, json.Decoder] = {
     "issuer": json.string,
     "jwks_uri": json.string,
     "userinfo_endpoint": json.string,
+    "authorization_endpoint": json.string,
+    "token_endpoint": json.string,
+    "device_authorization_endpoint": json.string,
     "id_token_signing_alg_values_supported": json.strings,
 }
 
@@ -263,19 +300,18 @@ def parse_discovery(document: bytes, issuer: str, *, name: str = "discovery docu
     ``issuer``: the configured one, which the document's must equal byte for byte. ``name``: what
     errors call the document.
     """
-    held = {
-        "issuer": "", "jwks_uri": "", "userinfo_endpoint": "",
-        "id_token_signing_alg_values_supported": None,
-    }  # fmt: skip
+    held: dict[str, Any] = dict.fromkeys(_FIELDS, "")
+    held["id_token_signing_alg_values_supported"] = None
     try:
-        json.struct(json.parse(document), _FIELDS, held)
+        value = json.parse(document)
+        json.struct(value, _FIELDS, held)
     except ValueError as problem:
         html = document.lstrip()[:1] == b"<"
         raise ProviderError(
             f"{name}: {'HTML in place of JSON' if html else f'not a discovery document: {problem}'}",
             remedy="look at oidc.issuer: the document is looked for beneath it",
         ) from None
-    found = str(held["issuer"])
+    found = held["issuer"]
     if found != issuer:
         slash = found.rstrip("/") == issuer.rstrip("/")
         raise ProviderError(
@@ -286,9 +322,17 @@ def parse_discovery(document: bytes, issuer: str, *, name: str = "discovery docu
     algorithms = held["id_token_signing_alg_values_supported"]
     return Discovery(
         issuer=found,
-        jwks_uri=str(held["jwks_uri"]),
-        userinfo_endpoint=str(held["userinfo_endpoint"]),
+        jwks_uri=held["jwks_uri"],
+        userinfo_endpoint=held["userinfo_endpoint"],
         algorithms=None if algorithms is None else tuple(algorithms),
+        authorization_endpoint=held["authorization_endpoint"],
+        token_endpoint=held["token_endpoint"],
+        device_authorization_endpoint=held["device_authorization_endpoint"],
+        announced={
+            name: tuple(item for item in member if isinstance(item, str))
+            for name, member in (value if isinstance(value, json.Members) else ())
+            if isinstance(member, list)
+        },
     )
 
 
