@@ -29,6 +29,11 @@ DEFAULT_PORT = 8910
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 DEFAULT_INTERVAL = 5.0
 """Seconds between two questions of the device flow, where the provider gives none."""
+LEAST_INTERVAL = 1.0
+MOST_INTERVAL = 60.0
+"""Seconds between two questions, at least and at most, whatever the provider says."""
+DEFAULT_EXPIRY = 600.0
+"""Seconds that a device code lives, where the provider does not say."""
 SLOW_DOWN = 5.0
 """Seconds that ``slow_down`` adds (RFC 8628 section 3.5)."""
 
@@ -309,6 +314,11 @@ class DeviceCode:
     device_code: str = attrs.field(repr=False)
 
 
+def _between(least: float, value: Any, most: float) -> float:
+    """``value`` as a number within the bounds; ``least`` for NaN."""
+    return min(max(least, float(value)), most)
+
+
 def device_code(discovery: Discovery, client: Client, http: HTTP) -> DeviceCode:
     """Ask for a device code; raises ProviderError."""
     if not discovery.device_authorization_endpoint:
@@ -327,8 +337,10 @@ def device_code(discovery: Discovery, client: Client, http: HTTP) -> DeviceCode:
             user_code=str(answer["user_code"]),
             address=str(answer.get("verification_uri") or answer["verification_url"]),
             complete=str(answer.get("verification_uri_complete") or ""),
-            expires_in=float(answer.get("expires_in", 600)),
-            interval=float(answer.get("interval", DEFAULT_INTERVAL)),
+            expires_in=float(answer.get("expires_in", DEFAULT_EXPIRY)),
+            interval=_between(
+                LEAST_INTERVAL, answer.get("interval", DEFAULT_INTERVAL), MOST_INTERVAL
+            ),
             device_code=str(answer["device_code"]),
         )
     except (KeyError, TypeError, ValueError):
@@ -344,16 +356,18 @@ def device_login(
     show: Callable[[DeviceCode], None],
     waiting: Callable[[float], None],
     http: HTTP | None = None,
+    timeout: float = 300.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Tokens:
     """The device flow: ``show`` the code, then ask until the person has entered it.
 
-    ``waiting`` is called with the seconds left before each question. Raises ProviderError.
+    ``waiting`` is called before each question with the seconds left: of the code's life, or of
+    ``timeout`` where that is shorter. Raises ProviderError.
     """
     http = http or HTTP()
     code = device_code(discovery, client, http)
     show(code)
-    interval, left = code.interval, code.expires_in
+    interval, left = code.interval, min(timeout, code.expires_in)
     form = {"grant_type": DEVICE_GRANT, "device_code": code.device_code}
     while left > 0:
         waiting(left)

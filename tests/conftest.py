@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from headscale_oidc import Headscale, OIDCConfig
 from headscale_oidc.testing import Issuer
 
 sys.path.insert(0, str(Path(__file__).parent))
+from openid import Provider, logging_in
 
 # the same examples every time in CI; new ones at every other run
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -61,3 +63,10 @@ def alice() -> dict[str, object]:
         "name": "Alice Example",
         "groups": ["/headscale", "/staff"],
     }
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider on loopback that logs people in."""
+    with logging_in() as found:
+        yield found

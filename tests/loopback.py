@@ -34,6 +34,11 @@ def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[s
     """A server on loopback; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            self.headers["X-Test-Body"] = self.rfile.read(length).decode()
+            self.do_GET()
+
         def do_GET(self) -> None:
             route: Any = routes.get(self.path, lambda: (404, {}, b""))
             wanted = route.__code__.co_argcount

@@ -112,14 +112,14 @@ def explain(
         raise inputs.UsageError("standard input can be read only once", remedy="use files")
     now = time.time() if at is None else inputs.parse_time(at)
     loaded = load_config(config, environ=os.environ, release=headscale)
-    _need_issuer(loaded)
+    need_issuer(loaded)
     from headscale_oidc_cli.issuer import Issuer
 
     issuer = Issuer(loaded, jwks, discovery, ca_file)
     document = _userinfo(userinfo)
     if access_token is not None:
         document = issuer.userinfo(inputs.read_token(access_token, "access_token"))
-    known = _Known(document, _accounts(users), now)
+    known = _Known(document, read_accounts(users), now)
     if token is None:
         decision = _decide(loaded, claims or "", known)
     else:
@@ -128,14 +128,15 @@ def explain(
             decision = _decide_unverified(loaded, text, known)
         else:
             decision = issuer.server().admit(text, **known._asdict())
-    _show(decision, now, format=format, quiet=quiet)
+    show(decision, now, format=format, quiet=quiet)
     from headscale_oidc_cli.exit import of_decision
 
     trusted = decision.verified or unverified
     return of_decision(decision.verdict, decision.stage, trusted=trusted)
 
 
-def _need_issuer(config: "OIDCConfig") -> None:
+def need_issuer(config: "OIDCConfig") -> None:
+    """Raise ConfigError where Headscale would offer no OIDC login."""
     from headscale_oidc.errors import ConfigError
 
     if not config.issuer:
@@ -172,7 +173,8 @@ def _userinfo(name: str | None) -> "Userinfo":
     return document
 
 
-def _accounts(name: str | None) -> "tuple[Account, ...] | None":
+def read_accounts(name: str | None) -> "tuple[Account, ...] | None":
+    """The accounts in a file, None if there is none; raises AccountsError."""
     from headscale_oidc.accounts import parse_accounts
     from headscale_oidc.errors import AccountsError
     from headscale_oidc_cli import inputs
@@ -205,7 +207,8 @@ def _decide_unverified(config: "OIDCConfig", text: str, known: _Known) -> "Decis
     return server.decide(parse_signature(text, server.rules).payload, **known._asdict())
 
 
-def _show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> None:  # noqa: A002
+def show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> None:  # noqa: A002
+    """Print a decision."""
     if format is Format.JSON:
         typer.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=True))
         return

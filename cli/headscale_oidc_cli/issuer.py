@@ -8,7 +8,7 @@ import attrs
 
 from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO
 from headscale_oidc.errors import KeySetError, ProviderError
-from headscale_oidc.keys import KeySet, KeySource, UnreadableKeys
+from headscale_oidc.keys import MAX_KEY_SET_BYTES, KeySet, KeySource, UnreadableKeys
 from headscale_oidc.releases import UserinfoUse, rule_set
 from headscale_oidc.server import Headscale
 from headscale_oidc.token import supported_algorithms
@@ -31,7 +31,8 @@ class Issuer:
     ca_file: str | None
 
     @cached_property
-    def _http(self) -> "HTTP":
+    def http(self) -> "HTTP":
+        """How the issuer is reached."""
         from headscale_oidc.provider import HTTP
 
         return HTTP(ca_file=self.ca_file)
@@ -42,21 +43,28 @@ class Issuer:
         from headscale_oidc.provider import discover, parse_discovery
 
         if self.discovery_file is None:
-            return discover(self.config.issuer, self._http)
+            return discover(self.config.issuer, self.http)
         document = inputs.read_file(self.discovery_file, "a discovery document")
         try:
             return parse_discovery(document, self.config.issuer, name=self.discovery_file)
         except ProviderError as error:
             raise inputs.UsageError(error.problem, remedy=error.remedy) from None
 
-    def server(self) -> Headscale:
-        """The server with the issuer's keys and algorithms."""
+    def server(self, *, client_id: str | None = None) -> Headscale:
+        """The server with the issuer's keys and algorithms; ``client_id`` in place of its own."""
         rules = rule_set(self.config.release)
+        config = self.config
+        if client_id is not None:
+            config = attrs.evolve(config, client_id=client_id)
         keys = self._keys()
         algorithms = rules.algorithms  # where nobody knows what is announced, all that may be
         if self.jwks_file is None or self.discovery_file is not None:
             algorithms = supported_algorithms(self.discovery.algorithms or (), rules)
-        return Headscale(self.config, keys=keys, algorithms=algorithms)
+        return Headscale(config, keys=keys, algorithms=algorithms)
+
+    def key_set_document(self) -> bytes:
+        """The key set as the issuer serves it; raises ProviderError."""
+        return self.http.get(self.discovery.jwks_uri, limit=MAX_KEY_SET_BYTES).body
 
     def _keys(self) -> KeySource:
         """The keys; a set with a bad key makes the server refuse the token, and say why."""
@@ -67,7 +75,7 @@ class Issuer:
                 return KeySet.from_json(document, release=release)
             from headscale_oidc.provider import RemoteKeys
 
-            return RemoteKeys(self.discovery.jwks_uri, self._http, release=release)
+            return RemoteKeys(self.discovery.jwks_uri, self.http, release=release)
         except KeySetError as error:
             if error.key is None:
                 raise
@@ -83,7 +91,7 @@ class Issuer:
         if not endpoint:
             return _none("the provider announces no userinfo endpoint")
         try:
-            return fetch_userinfo(endpoint, access_token, self._http)
+            return fetch_userinfo(endpoint, access_token, self.http)
         except ProviderError as error:
             return _none(str(error))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from command import AUTHENTIK, ROOT, Run
 from loopback import as_json, document, serving, tls
 
 from headscale_oidc import Headscale
@@ -19,39 +20,8 @@ from headscale_oidc_cli import inputs, main
 from headscale_oidc_cli.exit import Exit
 from headscale_oidc_cli.render import style
 
-ROOT = Path(__file__).parent.parent.parent
-AUTHENTIK = "examples/authentik"
 KEYCLOAK = "examples/keycloak"
 GOLDEN = ROOT / "tests/golden"
-
-
-class Run:
-    """What a call printed and returned."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> "Run":
-        """Call ``hsoidc``."""
-        self.capsys.readouterr()
-        self.code = main.run(list(arguments))
-        self.out, self.err = self.capsys.readouterr()
-        assert "Traceback" not in self.out + self.err
-        return self
-
-    def explain(self, *arguments: str, config: str = f"{AUTHENTIK}/config.yaml") -> "Run":
-        """Call ``hsoidc explain`` with a configuration."""
-        return self("explain", "--config", config, *arguments)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A call in the checkout, with nothing of Headscale's in the environment."""
-    monkeypatch.chdir(ROOT)
-    for name in list(os.environ):
-        if name.startswith("HEADSCALE_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    return Run(capsys)
 
 
 JWKS = ("--jwks", f"{AUTHENTIK}/jwks.json")

@@ -1,0 +1,215 @@
+"""``hsoidc login``: the provider's own login, and then the verdict on what came back."""
+
+import os
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, HeadscaleOption
+
+if TYPE_CHECKING:
+    from headscale_oidc.claims import Userinfo
+    from headscale_oidc.config import OIDCConfig
+    from headscale_oidc.login import Authorization, Client, DeviceCode, Tokens
+    from headscale_oidc_cli.issuer import Issuer
+
+
+def login(
+    config: ConfigOption = None,
+    headscale: HeadscaleOption = "auto",
+    device: Annotated[
+        bool, typer.Option("--device", help="Enter a code on another device (RFC 8628).")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Port of the redirect address [default: 8910]; 0 is any free one.",
+        ),
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, open no browser.")
+    ] = False,
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            "--client-id", metavar="ID", help="A public client made for this, not Headscale's own."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=1, help="How long to wait for you, in seconds."
+        ),
+    ] = 300.0,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "--users", metavar="FILE", help="What `headscale users list -o json` printed."
+        ),
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            "--save", metavar="DIR", help="Keep token, userinfo and key set (mode 0600) there."
+        ),
+    ] = None,
+    ca_file: Annotated[
+        str | None,
+        typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")
+    ] = False,
+) -> int:
+    """Log in at the provider and explain what Headscale would make of it.
+
+    Client, scopes and extra parameters are Headscale's own. Register the redirect address that is
+    printed at the provider, besides Headscale's.
+    """
+    from headscale_oidc.config import load_config
+    from headscale_oidc_cli.exit import of_decision
+    from headscale_oidc_cli.explain import need_issuer, read_accounts, show
+    from headscale_oidc_cli.inputs import UsageError
+    from headscale_oidc_cli.issuer import Issuer
+
+    if device and (port is not None or no_browser):
+        raise UsageError("--port and --no-browser belong to the browser", remedy="or no --device")
+    loaded = load_config(config, environ=os.environ, release=headscale)
+    need_issuer(loaded)
+    accounts = read_accounts(users)
+    if save is not None:
+        _make(Path(save))
+    issuer = Issuer(loaded, None, None, ca_file)
+    client = _client(loaded, client_id)
+    try:
+        tokens = (
+            _by_device(issuer, client, timeout)
+            if device
+            else _by_browser(issuer, client, port, timeout, open_it=not no_browser)
+        )
+    finally:
+        _clear_countdown()
+    userinfo = issuer.userinfo(tokens.access_token)
+    server = issuer.server(client_id=client.client_id)
+    now = time.time()
+    decision = server.admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
+    show(decision, now, format=format, quiet=quiet)
+    if save is not None:
+        _keep(Path(save), tokens, userinfo, issuer.key_set_document())
+    return of_decision(decision.verdict, decision.stage, trusted=decision.verified)
+
+
+def _client(config: "OIDCConfig", client_id: str | None) -> "Client":
+    from headscale_oidc.errors import ConfigError
+    from headscale_oidc.login import Client
+
+    if client_id is None and not config.client_id:
+        raise ConfigError(
+            "oidc.client_id is empty", remedy="set it, or give --client-id", key="oidc.client_id"
+        )
+    own = client_id is None or client_id == config.client_id
+    return Client(
+        client_id=client_id or config.client_id,
+        client_secret=config.client_secret if own else "",
+        scope=config.scope,
+        extra_params=config.extra_params,
+    )
+
+
+def _say(text: str) -> None:
+    """For the person who waits: on standard error, so that the answer can be piped."""
+    from headscale_oidc_cli.render.style import printable
+
+    print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr)  # noqa: T201
+
+
+def _countdown(left: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r  waiting, {left:4.0f} s left ", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _clear_countdown() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _by_browser(
+    issuer: "Issuer", client: "Client", port: int | None, timeout: float, *, open_it: bool
+) -> "Tokens":
+    from headscale_oidc.login import DEFAULT_PORT, browser_login
+
+    def present(request: "Authorization") -> None:
+        _say(f"redirect address, to be registered at the provider:\n  {request.redirect}")
+        if open_it and webbrowser.open(request.address):
+            _say("your browser is open; log in there")
+        else:
+            _say(f"open this address in a browser on this machine:\n  {request.address}")
+
+    return browser_login(
+        issuer.discovery,
+        client,
+        show=present,
+        waiting=_countdown,
+        http=issuer.http,
+        port=DEFAULT_PORT if port is None else port,
+        timeout=timeout,
+    )
+
+
+def _by_device(issuer: "Issuer", client: "Client", timeout: float) -> "Tokens":
+    from headscale_oidc.login import device_login
+
+    def present(code: "DeviceCode") -> None:
+        _say(f"\n  open   {code.address}\n  enter  {code.user_code}\n")
+        if code.complete:
+            _say(f"  or open {code.complete}\n")
+
+    return device_login(
+        issuer.discovery,
+        client,
+        show=present,
+        waiting=_countdown,
+        http=issuer.http,
+        timeout=timeout,
+    )
+
+
+def _make(folder: Path) -> None:
+    """The folder to keep things in, before anybody is asked to log in."""
+    from headscale_oidc_cli.inputs import UsageError
+
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be made ({error.strerror})", place=str(folder), remedy="give another --save"
+        ) from None
+
+
+def _keep(folder: Path, tokens: "Tokens", userinfo: "Userinfo", keys: bytes) -> None:
+    from headscale_oidc_cli.inputs import UsageError
+
+    files = {"token.jwt": f"{tokens.id_token}\n".encode(), "jwks.json": keys}
+    if isinstance(userinfo, bytes):
+        files["userinfo.json"] = userinfo
+    try:
+        for name, data in files.items():
+            path = folder / name
+            path.unlink(missing_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be written ({error.strerror})", place=str(path), remedy="give another --save"
+        ) from None
+    _say(f"kept in {folder}: {', '.join(files)}")

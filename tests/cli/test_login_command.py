@@ -1,0 +1,204 @@
+"""``hsoidc login``: in this process, at real providers on loopback."""
+
+import json
+import stat
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from command import Run
+from openid import Provider
+
+from headscale_oidc import login
+from headscale_oidc_cli.exit import Exit
+
+with warnings.catch_warnings(record=True):  # of the provider's own dependencies
+    import oidc_provider_mock
+
+PORT = ("--port", "0")
+CLAIMS = {"email": "alice@acmecorp.net", "email_verified": True, "groups": ["/headscale"]}
+
+
+@pytest.fixture
+def configured(run: Run, tmp_path: Path) -> Callable[..., Run]:
+    """``hsoidc login`` with a configuration for an issuer."""
+    config = tmp_path / "config.yaml"
+
+    def call(base: str, *arguments: str, policy: str = "") -> Run:
+        config.write_text(
+            f"oidc:\n  issuer: {base}\n  client_id: headscale\n  client_secret: def\n{policy}"
+        )
+        return run("login", "--config", str(config), *arguments)
+
+    return call
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A browser with a person who fills in the provider's form with this."""
+    form = {"sub": "alice"}
+
+    def browse(address: str) -> bool:
+        filled = urllib.parse.urlencode(form).encode()
+        with urllib.request.urlopen(address, filled) as page:  # noqa: S310 - loopback
+            assert b"close this window" in page.read()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    return form
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:authlib")
+class TestAtAnotherImplementation:
+    """A provider that is not ours: oidc-provider-mock."""
+
+    @pytest.fixture
+    def base(self) -> Iterator[str]:
+        """Its address."""
+        users = [
+            oidc_provider_mock.User(sub="alice", claims=CLAIMS),
+            oidc_provider_mock.User(sub="erin", claims={**CLAIMS, "groups": ["/staff"]}),
+        ]
+        with oidc_provider_mock.run_server_in_thread(user_claims=users) as server:
+            yield f"http://localhost:{server.server_port}"
+
+    @pytest.mark.parametrize(("sub", "code"), [("alice", Exit.YES), ("erin", Exit.NO)])
+    def test_verdict(
+        self,
+        configured: Callable[..., Run],
+        person: dict[str, str],
+        base: str,
+        sub: str,
+        code: Exit,
+    ) -> None:
+        """A whole login; the verdict is that of the token and of userinfo."""
+        person["sub"] = sub
+        policy = "  allowed_groups: [/headscale]\n"
+        run = configured(base, *PORT, "--format", "json", policy=policy)
+        assert run.code == code
+        assert json.loads(run.out)["verdict"] == ("admitted" if code is Exit.YES else "denied")
+        assert "your browser is open" in run.err
+
+    def test_kept(
+        self,
+        run: Run,
+        configured: Callable[..., Run],
+        person: dict[str, str],
+        base: str,
+        tmp_path: Path,
+    ) -> None:
+        """What is kept is only the owner's to read, replaces what was there, and explains alike."""
+        person["sub"] = "erin"
+        folder, policy = tmp_path / "kept", "  allowed_groups: [/headscale]\n"
+        folder.mkdir()
+        (folder / "token.jwt").write_text("old")
+        run = configured(base, *PORT, "-q", "--save", str(folder), policy=policy)
+        assert run.code == Exit.NO
+        first = run.out
+        names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        assert names == dict.fromkeys(("token.jwt", "userinfo.json", "jwks.json"), 0o600)
+        explained = run.explain(
+            str(folder / "token.jwt"),
+            "-q",
+            *("--jwks", str(folder / "jwks.json"), "--userinfo", str(folder / "userinfo.json")),
+            config=str(tmp_path / "config.yaml"),
+        )
+        assert (explained.code, explained.out) == (Exit.NO, first)
+
+    def test_cannot_be_kept(
+        self, configured: Callable[..., Run], person: dict[str, str], base: str, tmp_path: Path
+    ) -> None:
+        """A folder that is a file: nobody is asked. A file that is a folder: after the verdict."""
+        del person
+        (tmp_path / "file").touch()
+        run = configured(base, *PORT, "--save", str(tmp_path / "file"))
+        assert run.code == Exit.USAGE
+        assert f"{tmp_path}/file" in run.err
+        assert "browser" not in run.err
+        (tmp_path / "kept/token.jwt").mkdir(parents=True)
+        run = configured(base, *PORT, "--save", str(tmp_path / "kept"))
+        assert run.code == Exit.USAGE
+        assert f"{tmp_path}/kept/token.jwt" in run.err
+        assert "ADMITTED" in run.out
+
+    def test_no_browser(
+        self, configured: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, base: str
+    ) -> None:
+        """Without a browser, or where none can be opened, the address is printed."""
+        opened: list[str] = []
+        monkeypatch.setattr(webbrowser, "open", opened.append)
+        nobody = ("--timeout", "1")
+        assert configured(base, *PORT, *nobody, "--no-browser").code == Exit.UNREACHABLE
+        assert not opened
+        assert f"{base}/oauth2/authorize?" in configured(base, *PORT, *nobody).err.replace("\n", "")
+        assert opened
+
+
+class TestRefusals:
+    """What the provider or the person can say no to."""
+
+    def test_the_person_refuses(
+        self, configured: Callable[..., Run], provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An error comes back in place of a code."""
+
+        def refuse(address: str) -> bool:
+            back = provider.authorize(address).replace("code=c0de", "error=access_denied")
+            with urllib.request.urlopen(back):  # noqa: S310 - loopback
+                return True
+
+        monkeypatch.setattr(webbrowser, "open", refuse)
+        run = configured(provider.base, *PORT)
+        assert run.code == Exit.UNREACHABLE
+        assert "access_denied" in run.err
+
+    def test_device(
+        self, configured: Callable[..., Run], provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The code is shown; a client made for this is the audience that is expected."""
+        monkeypatch.setattr(login, "LEAST_INTERVAL", 0.01)
+        provider.device_answer |= {"interval": 0, "verification_uri_complete": "https://a.b/c"}
+        provider.device = [{}, {}]
+        provider.claims = {"aud": "tool"}
+        run = configured(provider.base, "--device", "--client-id", "tool")
+        assert run.code == Exit.YES
+        assert "WDJB-MJHT" in run.err
+        assert "https://a.b/c" in run.err
+        assert "announces no userinfo endpoint" in run.err
+        assert provider.asked[0]["client_id"] == "tool"
+        assert configured(provider.base, "--device").code == Exit.TOKEN_REJECTED
+        assert "t0ken" not in run.out + run.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--device", "--no-browser"), "belong to the browser"),
+            (("--device", *PORT), "belong to the browser"),
+            (("--port", "65536"), "--port"),
+            (("--timeout", "0"), "--timeout"),
+            (("--headscale", "9"), "9"),
+        ],
+    )
+    def test_usage(
+        self, configured: Callable[..., Run], arguments: tuple[str, ...], words: str
+    ) -> None:
+        """Nobody is asked."""
+        run = configured("https://unreachable.invalid", *arguments)
+        assert run.code == Exit.USAGE
+        assert words in run.err
+
+    def test_no_client(self, run: Run, tmp_path: Path) -> None:
+        """Headscale's client is not set."""
+        config = tmp_path / "config.yaml"
+        config.write_text("oidc:\n  issuer: https://unreachable.invalid\n")
+        assert run("login", "--config", str(config)).code == Exit.USAGE
+        assert "oidc.client_id" in run.err
+
+    def test_unreachable(self, configured: Callable[..., Run]) -> None:
+        """Nothing listens there."""
+        assert configured("http://127.0.0.1:9", *PORT).code == Exit.UNREACHABLE
