@@ -30,7 +30,7 @@ MAX_DOCUMENT_BYTES = 1 << 20
 """The largest discovery document that is read, in bytes."""
 MAX_REDIRECTS = 5
 """How many redirects are followed; never one from https to http."""
-USER_AGENT = "headscale-oidc (+https://pypi.org/project/headscale-oidc/)"
+USER_AGENT = "headscale-oidc"
 
 _MAX_AGE = re.compile(r"max-age\s*=\s*\"?(\d{1,9})")
 _OK = 200
@@ -126,8 +126,9 @@ class HTTP:
         return answer
 
     def post(self, url: str, form: Mapping[str, str], *, basic: str = "") -> dict[str, Any]:
-        """A form, answered by a JSON object, whatever the status; raises ProviderError.
+        """A form, answered by a JSON object; raises ProviderError.
 
+        With another status than 2xx the object holds "error" (RFC 6749 section 5.2).
         ``basic``: ``user:password`` for HTTP's basic authentication. Redirects are not followed:
         they would take secrets elsewhere.
         """
@@ -144,6 +145,8 @@ class HTTP:
                 f"{url}: no JSON object in the answer (HTTP status {status})",
                 remedy="look at the provider's log",
             )
+        if status // 100 != 2 and "error" not in value:  # noqa: PLR2004 - success
+            raise ProviderError(f"{url}: HTTP status {status}", remedy="look at the provider's log")
         return value
 
     def _once(self, url: str, limit: int, bearer: str) -> "tuple[int, Answer]":

@@ -22,7 +22,8 @@ from headscale_oidc.login import (
     browser_login,
     device_login,
 )
-from headscale_oidc.provider import Discovery, discover
+from headscale_oidc.provider import Discovery, RemoteKeys, discover
+from headscale_oidc.testing import Issuer
 
 CLIENT = Client("headscale", "s3cret&", ("openid", "groups"), {"domain_hint": "acmecorp.net"})
 
@@ -82,6 +83,18 @@ class TestBrowser:
         assert "close this window" in shown[0]
         basic = base64.b64encode(b"headscale:s3cret%26").decode()
         assert provider.asked[0]["authorization"] == f"Basic {basic}"
+
+    @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA", "PS512"])
+    def test_rotation(self, provider: Provider, algorithm: str) -> None:
+        """Keys that are replaced between two logins are fetched once more by the same server."""
+        provider.issuer = Issuer(algorithms=(algorithm,))
+        config = ho.OIDCConfig(issuer=provider.base, client_id="headscale")
+        keys = RemoteKeys(f"{provider.base}/keys")
+        server = ho.Headscale(config, keys=keys, algorithms=(algorithm,))
+        for _ in range(2):
+            tokens = log_in(provider, come_back)
+            assert server.admit(tokens.id_token, userinfo=ho.NO_USERINFO, now=5.0)
+            provider.issuer = Issuer(algorithms=(algorithm,))
 
     def test_request(self, provider: Provider) -> None:
         """Scopes and extra parameters are Headscale's; secrets are new each time."""

@@ -229,6 +229,25 @@ class TestFaults:
         with raw(b"nonsense\r\n\r\n") as base:
             problem(lambda: HTTP().get(base, limit=99))
 
+    def test_post(self) -> None:
+        """A form is never sent to a second address, and an answer is an object."""
+        routes: Routes = {
+            "/away": lambda: (307, {"Location": "/ok"}, b"{}"),
+            "/broken": lambda: (500, {}, b"<html>"),
+            "/bare": lambda: (503, {}, b"{}"),
+            "/refused": lambda: (400, {}, b'{"error": "invalid_grant"}'),
+            "/ok": lambda: as_json({"a": 1}),
+        }
+        with serving(routes) as base:
+            http = HTTP()
+            assert "HTTP status 307" in str(problem(lambda: http.post(f"{base}/away", {})))
+            assert "HTTP status 500" in str(problem(lambda: http.post(f"{base}/broken", {})))
+            assert "HTTP status 503" in str(problem(lambda: http.post(f"{base}/bare", {})))
+            assert http.post(f"{base}/refused", {}) == {"error": "invalid_grant"}
+            assert http.post(f"{base}/ok", {}) == {"a": 1}
+        with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}") as base:
+            assert "broke off" in str(problem(lambda: HTTP().post(base, {})))
+
     def test_key_sets(self) -> None:
         """HTML in place of keys is the provider's fault; a bad key is named."""
         routes: Routes = {
