@@ -1,5 +1,6 @@
 """``hsoidc`` as a call."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,11 @@ class Run:
     def explain(self, *arguments: str, config: str = f"{AUTHENTIK}/config.yaml") -> "Run":
         """Call ``hsoidc explain`` with a configuration."""
         return self("explain", "--config", config, *arguments)
+
+
+def check_golden(name: str, text: str) -> None:
+    """Compare with a golden file; HSOIDC_GOLDEN=write writes it anew, to read the difference."""
+    golden = ROOT / f"tests/golden/{name}.txt"
+    if os.environ.get("HSOIDC_GOLDEN") == "write":
+        golden.write_text(text)
+    assert text == golden.read_text()

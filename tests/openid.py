@@ -24,6 +24,7 @@ class Provider:
         self.asked: list[Mapping[str, str]] = []
         self.claims: dict[str, Any] = {}
         self.methods: list[str] = ["client_secret_basic"]
+        self.known: dict[str, Any] | None = None
         self.device_answer: dict[str, Any] = {
             "device_code": "d",
             "user_code": "WDJB-MJHT",
@@ -41,7 +42,12 @@ class Provider:
             "token_endpoint": f"{self.base}/token",
             "device_authorization_endpoint": f"{self.base}/device",
             "token_endpoint_auth_methods_supported": self.methods,
+            **({} if self.known is None else {"userinfo_endpoint": f"{self.base}/userinfo"}),
         }
+
+    def userinfo(self, _: Any) -> dict[str, Any]:
+        """The userinfo endpoint, where there is one."""
+        return self.known or {}
 
     def keys(self, _: Any) -> dict[str, Any]:
         """The key set."""
@@ -103,6 +109,7 @@ def logging_in() -> Iterator[Provider]:
         routes["/.well-known/openid-configuration"] = posted("document")
         routes["/token"] = posted("token")
         routes["/device"] = posted("device_code")
+        routes["/userinfo"] = posted("userinfo")
         routes["/keys"] = posted("keys")
         yield found
 

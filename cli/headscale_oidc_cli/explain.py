@@ -128,6 +128,7 @@ def explain(
             decision = _decide_unverified(loaded, text, known)
         else:
             decision = issuer.server().admit(text, **known._asdict())
+            issuer.say_if_not_announced(decision)
     show(decision, now, format=format, quiet=quiet)
     from headscale_oidc_cli.exit import of_decision
 

@@ -18,7 +18,11 @@ from headscale_oidc_cli.render.style import printable
 if TYPE_CHECKING:
     from headscale_oidc.claims import Userinfo
     from headscale_oidc.config import OIDCConfig
+    from headscale_oidc.decision import Decision
     from headscale_oidc.provider import HTTP, Discovery
+
+ALWAYS_ANNOUNCED = "RS256"
+"""The algorithm that every provider announces (OpenID Connect Discovery 1.0 section 3)."""
 
 
 @attrs.frozen(slots=False)
@@ -62,6 +66,17 @@ class Issuer:
             algorithms = supported_algorithms(self.discovery.algorithms or (), rules)
         return Headscale(config, keys=keys, algorithms=algorithms)
 
+    def say_if_not_announced(self, decision: "Decision") -> None:
+        """Say which algorithm was taken although nobody knows that the issuer announces it."""
+        facts = decision.token
+        if not decision.verified or facts is None or facts.algorithm == ALWAYS_ANNOUNCED:
+            return
+        if self.jwks_file is not None and self.discovery_file is None:
+            _say(
+                f"signed with {facts.algorithm}, which Headscale takes only from a provider that "
+                "announces it; --discovery FILE checks that"
+            )
+
     def key_set_document(self) -> bytes:
         """The key set as the issuer serves it; raises ProviderError."""
         return self.http.get(self.discovery.jwks_uri, limit=MAX_KEY_SET_BYTES).body
@@ -97,6 +112,9 @@ class Issuer:
 
 
 def _none(problem: str) -> "Userinfo":
-    text = f"hsoidc: no userinfo: {problem}; Headscale goes on with the ID token alone"
-    print(printable(text), file=sys.stderr)  # noqa: T201
+    _say(f"no userinfo: {problem}; Headscale goes on with the ID token alone")
     return NO_USERINFO
+
+
+def _say(text: str) -> None:
+    print(printable(f"hsoidc: {text}"), file=sys.stderr)  # noqa: T201

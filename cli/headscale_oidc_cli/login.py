@@ -169,9 +169,8 @@ def _by_device(issuer: "Issuer", client: "Client", timeout: float) -> "Tokens":
     from headscale_oidc.login import device_login
 
     def present(code: "DeviceCode") -> None:
-        _say(f"\n  open   {code.address}\n  enter  {code.user_code}\n")
-        if code.complete:
-            _say(f"  or open {code.complete}\n")
+        complete = f"  or open {code.complete}\n" if code.complete else ""
+        _say(f"\n  open   {code.address}\n  enter  {code.user_code}\n{complete}\n")
 
     return device_login(
         issuer.discovery,

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from command import AUTHENTIK, ROOT, Run
+from command import AUTHENTIK, ROOT, Run, check_golden
 from loopback import as_json, document, serving, tls
 
 from headscale_oidc import Headscale
@@ -21,7 +21,6 @@ from headscale_oidc_cli.exit import Exit
 from headscale_oidc_cli.render import style
 
 KEYCLOAK = "examples/keycloak"
-GOLDEN = ROOT / "tests/golden"
 
 
 JWKS = ("--jwks", f"{AUTHENTIK}/jwks.json")
@@ -279,14 +278,11 @@ class TestOutput:
         ],
     )  # fmt: skip
     def test_golden(self, run: Run, name: str, arguments: tuple[str, ...], config: str) -> None:
-        """Set HSOIDC_GOLDEN=write to write the files anew, and read the difference."""
+        """The texts of a decision."""
         path = config if "/" in config else f"{AUTHENTIK}/{config}"
         at = () if "--at" in arguments else ("--at", "2026-11-23T16:00:00Z")
         run.explain(*arguments, *at, config=path)
-        golden = GOLDEN / f"{name}.txt"
-        if os.environ.get("HSOIDC_GOLDEN") == "write":
-            golden.write_text(run.out)
-        assert run.out == golden.read_text()
+        check_golden(name, run.out)
         for line in run.out.splitlines():
             assert len(line) <= 80 or "https://" in line or "http://" in line
 
@@ -295,10 +291,7 @@ class TestOutput:
         """The configuration and the releases as text."""
         arguments = ("--config", f"{AUTHENTIK}/config-guide.yaml") if command == "config" else ()
         run(command, *arguments)
-        golden = GOLDEN / f"{command}.txt"
-        if os.environ.get("HSOIDC_GOLDEN") == "write":
-            golden.write_text(run.out)
-        assert run.out == golden.read_text()
+        check_golden(command, run.out)
         assert run.code == Exit.YES
 
     def test_json(self, run: Run) -> None:
@@ -471,6 +464,28 @@ class TestOnline:
             config.write_text(f"oidc:\n  issuer: {base}/realms/corp/\n  client_id: headscale\n")
             assert run.explain(*arguments, config=str(config)).code == Exit.UNREACHABLE
             assert "trailing slash" in run.err
+
+    def test_announced(self, run: Run, tmp_path: Path, alice: dict[str, Any]) -> None:
+        """Offline nobody knows what the issuer announces; its discovery document tells."""
+        issuer, base = Issuer(algorithms=("ES256",)), "https://idp.example"
+        files = {"token": tmp_path / "t.jwt", "jwks": tmp_path / "jwks.json"}
+        files["token"].write_text(issuer.mint(alice | {"iss": base}))
+        files["jwks"].write_bytes(issuer.jwks())
+        config = tmp_path / "config.yaml"
+        config.write_text(f"oidc:\n  issuer: {base}\n  client_id: headscale\n")
+        arguments = (str(files["token"]), "--jwks", str(files["jwks"]), *NONE)
+        assert run.explain(*arguments, config=str(config)).code == Exit.YES
+        assert "signed with ES256" in run.err
+        found = tmp_path / "discovery.json"
+        for announced, code in (("ES256", Exit.YES), ("RS256", Exit.TOKEN_REJECTED)):
+            content = {
+                "issuer": base,
+                "jwks_uri": f"{base}/keys",
+                "id_token_signing_alg_values_supported": [announced],
+            }
+            found.write_text(json.dumps(content))
+            run.explain(*arguments, "--discovery", str(found), config=str(config))
+            assert (run.code, run.err) == (code, "")
 
     def test_access_token(self, run: Run, tmp_path: Path, alice: dict[str, Any]) -> None:
         """Userinfo is fetched as Headscale would; where that fails, the server goes on without."""

@@ -1,6 +1,7 @@
 """``hsoidc login``: in this process, at real providers on loopback."""
 
 import json
+import re
 import stat
 import urllib.error
 import urllib.parse
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import Run
+from command import Run, check_golden
 from openid import Provider
 
 from headscale_oidc import login
@@ -173,6 +174,29 @@ class TestRefusals:
         assert provider.asked[0]["client_id"] == "tool"
         assert configured(provider.base, "--device").code == Exit.TOKEN_REJECTED
         assert "t0ken" not in run.out + run.err
+
+    def test_golden(
+        self, configured: Callable[..., Run], provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a person sees who logs in: in a browser, and with a device code."""
+        monkeypatch.setattr(login, "LEAST_INTERVAL", 0.01)
+        provider.claims = {"email": "erin@acmecorp.net", "email_verified": True}
+        provider.known = {"sub": "s", "groups": ["/staff"]}
+        provider.device_answer |= {"interval": 0}
+        provider.device = [{"error": "authorization_pending"}, {}]
+
+        def agree(address: str) -> bool:
+            with urllib.request.urlopen(provider.authorize(address)):  # noqa: S310 - loopback
+                return True
+
+        monkeypatch.setattr(webbrowser, "open", agree)
+        for name, arguments in {"login": PORT, "login-device": ("--device",)}.items():
+            run = configured(
+                provider.base, *arguments, "-q", policy="  allowed_groups: [/headscale]\n"
+            )
+            assert run.code == Exit.NO
+            shown = (run.err + run.out).replace(provider.base, "https://idp.acmecorp.net")
+            check_golden(name, re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8910", shown))
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
