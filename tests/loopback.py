@@ -40,7 +40,8 @@ def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[s
             self.do_GET()
 
         def do_GET(self) -> None:
-            route: Any = routes.get(self.path, lambda: (404, {}, b""))
+            self.headers["X-Test-Address"] = self.path
+            route: Any = routes.get(self.path.partition("?")[0], lambda: (404, {}, b""))
             wanted = route.__code__.co_argcount
             status, headers, body = route(self.headers) if wanted else route()
             self.send_response(status)

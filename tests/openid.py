@@ -106,6 +106,11 @@ def logging_in() -> Iterator[Provider]:
 
             return route
 
+        def authorized(headers: Mapping[str, str]) -> Any:
+            back = found.authorize(headers["X-Test-Address"])
+            return 302, {"Location": back}, b""
+
+        routes["/authorize"] = authorized
         routes["/.well-known/openid-configuration"] = posted("document")
         routes["/token"] = posted("token")
         routes["/device"] = posted("device_code")

@@ -1,8 +1,12 @@
 """``hsoidc login``: in this process, at real providers on loopback."""
 
 import json
+import os
 import re
+import shutil
 import stat
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -138,6 +142,34 @@ class TestAtAnotherImplementation:
         assert not opened
         assert f"{base}/oauth2/authorize?" in configured(base, *PORT, *nobody).err.replace("\n", "")
         assert opened
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_chromium(provider: Provider, tmp_path: Path) -> None:
+    """The command, as a process, opens a real browser, which comes back."""
+    config, page = tmp_path / "config.yaml", tmp_path / "page.html"
+    config.write_text(f"oidc:\n  issuer: {provider.base}\n  client_id: headscale\n")
+    browser = tmp_path / "browser"
+    browser.write_text(
+        f"#!/bin/sh\nexec {CHROMIUM} --headless --no-sandbox --disable-gpu --no-proxy-server "
+        f'--user-data-dir={tmp_path}/profile --dump-dom "$1" > {page} 2> /dev/null\n'
+    )
+    browser.chmod(0o755)
+    environ = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    command = (sys.executable, "-m", "headscale_oidc_cli", "login", "--config", str(config), "-q")
+    result = subprocess.run(
+        (*command, *PORT, "--timeout", "60"),
+        env={**environ, "BROWSER": f"{browser} %s"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == Exit.YES, result.stderr
+    assert result.stdout == f"ADMITTED  as {provider.base}/s\n"
+    assert "close this window" in page.read_text()
 
 
 class TestRefusals:
