@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, HeadscaleOption
+from headscale_oidc_cli.options import (
+    CAFileOption,
+    ConfigOption,
+    Format,
+    FormatOption,
+    HeadscaleOption,
+    QuietOption,
+    UsersOption,
+)
 
 if TYPE_CHECKING:
     from headscale_oidc import Account, Decision, OIDCConfig
@@ -61,12 +69,7 @@ def explain(
             help="Fetch userinfo with this access token, as Headscale would.",
         ),
     ] = None,
-    users: Annotated[
-        str | None,
-        typer.Option(
-            "--users", metavar="FILE", help="What `headscale users list -o json` printed."
-        ),
-    ] = None,
+    users: UsersOption = None,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="TIME", help="RFC 3339 or seconds [default: now]."),
@@ -78,14 +81,9 @@ def explain(
             help="Decide on claims although nobody verified them (exit code 0 if admitted).",
         ),
     ] = False,
-    ca_file: Annotated[
-        str | None,
-        typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
-    ] = None,
+    ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Would Headscale admit this ID token, as whom, and if not, why.
 
@@ -138,16 +136,16 @@ def explain(
 
 def need_issuer(config: "OIDCConfig") -> None:
     """Raise ConfigError where Headscale would offer no OIDC login."""
+    from headscale_oidc.config import Place
     from headscale_oidc.errors import ConfigError
 
     if not config.issuer:
-        place = config.place("issuer")
-        block = place is not None and place.file is not None
+        place = config.place("issuer") or Place()
         raise ConfigError(
             "oidc.issuer is not set, so Headscale offers no OIDC login",
             remedy="add an oidc: block with issuer, client_id and client_secret",
-            file=place.file if place is not None and block else None,
-            line=place.line if place is not None and block else None,
+            file=place.file,
+            line=place.line,
             key="oidc.issuer",
         )
 

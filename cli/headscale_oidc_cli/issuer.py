@@ -1,6 +1,5 @@
 """The issuer's side of a login: keys, announced algorithms and userinfo, from files or over HTTP."""
 
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from headscale_oidc.releases import UserinfoUse, rule_set
 from headscale_oidc.server import Headscale
 from headscale_oidc.token import supported_algorithms
 from headscale_oidc_cli import inputs
-from headscale_oidc_cli.render.style import printable
+from headscale_oidc_cli.render.style import say
 
 if TYPE_CHECKING:
     from headscale_oidc.claims import Userinfo
@@ -54,17 +53,14 @@ class Issuer:
         except ProviderError as error:
             raise inputs.UsageError(error.problem, remedy=error.remedy) from None
 
-    def server(self, *, client_id: str | None = None) -> Headscale:
-        """The server with the issuer's keys and algorithms; ``client_id`` in place of its own."""
+    def server(self) -> Headscale:
+        """The server with the issuer's keys and algorithms."""
         rules = rule_set(self.config.release)
-        config = self.config
-        if client_id is not None:
-            config = attrs.evolve(config, client_id=client_id)
         keys = self._keys()
         algorithms = rules.algorithms  # where nobody knows what is announced, all that may be
         if self.jwks_file is None or self.discovery_file is not None:
             algorithms = supported_algorithms(self.discovery.algorithms or (), rules)
-        return Headscale(config, keys=keys, algorithms=algorithms)
+        return Headscale(self.config, keys=keys, algorithms=algorithms)
 
     def say_if_not_announced(self, decision: "Decision") -> None:
         """Say which algorithm was taken although nobody knows that the issuer announces it."""
@@ -72,8 +68,8 @@ class Issuer:
         if not decision.verified or facts is None or facts.algorithm == ALWAYS_ANNOUNCED:
             return
         if self.jwks_file is not None and self.discovery_file is None:
-            _say(
-                f"signed with {facts.algorithm}, which Headscale takes only from a provider that "
+            say(
+                f"hsoidc: signed with {facts.algorithm}, which Headscale takes only from a provider that "
                 "announces it; --discovery FILE checks that"
             )
 
@@ -112,9 +108,5 @@ class Issuer:
 
 
 def _none(problem: str) -> "Userinfo":
-    _say(f"no userinfo: {problem}; Headscale goes on with the ID token alone")
+    say(f"hsoidc: no userinfo: {problem}; Headscale goes on with the ID token alone")
     return NO_USERINFO
-
-
-def _say(text: str) -> None:
-    print(printable(f"hsoidc: {text}"), file=sys.stderr)  # noqa: T201

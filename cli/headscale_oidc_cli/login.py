@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headscale_oidc_cli.options import ConfigOption, Format, FormatOption, HeadscaleOption
+from headscale_oidc_cli.options import (
+    CAFileOption,
+    ConfigOption,
+    Format,
+    FormatOption,
+    HeadscaleOption,
+    QuietOption,
+    UsersOption,
+)
 
 if TYPE_CHECKING:
     from headscale_oidc.claims import Userinfo
@@ -49,32 +57,24 @@ def login(
             "--timeout", metavar="SECONDS", min=1, help="How long to wait for you, in seconds."
         ),
     ] = 300.0,
-    users: Annotated[
-        str | None,
-        typer.Option(
-            "--users", metavar="FILE", help="What `headscale users list -o json` printed."
-        ),
-    ] = None,
+    users: UsersOption = None,
     save: Annotated[
         str | None,
         typer.Option(
             "--save", metavar="DIR", help="Keep token, userinfo and key set (mode 0600) there."
         ),
     ] = None,
-    ca_file: Annotated[
-        str | None,
-        typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
-    ] = None,
+    ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Log in at the provider and explain what Headscale would make of it.
 
     Client, scopes and extra parameters are Headscale's own. Register the redirect address that is
     printed at the provider, besides Headscale's.
     """
+    import attrs
+
     from headscale_oidc.config import load_config
     from headscale_oidc_cli.exit import of_decision
     from headscale_oidc_cli.explain import need_issuer, read_accounts, show
@@ -88,8 +88,8 @@ def login(
     accounts = read_accounts(users)
     if save is not None:
         _make(Path(save))
-    issuer = Issuer(loaded, None, None, ca_file)
     client = _client(loaded, client_id)
+    issuer = Issuer(attrs.evolve(loaded, client_id=client.client_id), None, None, ca_file)
     try:
         tokens = (
             _by_device(issuer, client, timeout)
@@ -99,9 +99,8 @@ def login(
     finally:
         _clear_countdown()
     userinfo = issuer.userinfo(tokens.access_token)
-    server = issuer.server(client_id=client.client_id)
     now = time.time()
-    decision = server.admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
+    decision = issuer.server().admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
     show(decision, now, format=format, quiet=quiet)
     if save is not None:
         _keep(Path(save), tokens, userinfo, issuer.key_set_document())
@@ -125,13 +124,6 @@ def _client(config: "OIDCConfig", client_id: str | None) -> "Client":
     )
 
 
-def _say(text: str) -> None:
-    """For the person who waits: on standard error, so that the answer can be piped."""
-    from headscale_oidc_cli.render.style import printable
-
-    print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr)  # noqa: T201
-
-
 def _countdown(left: float) -> None:
     if sys.stderr.isatty():
         print(f"\r  waiting, {left:4.0f} s left ", end="", file=sys.stderr, flush=True)  # noqa: T201
@@ -146,13 +138,14 @@ def _by_browser(
     issuer: "Issuer", client: "Client", port: int | None, timeout: float, *, open_it: bool
 ) -> "Tokens":
     from headscale_oidc.login import DEFAULT_PORT, browser_login
+    from headscale_oidc_cli.render.style import say
 
     def present(request: "Authorization") -> None:
-        _say(f"redirect address, to be registered at the provider:\n  {request.redirect}")
+        say("redirect address, to be registered at the provider:", f"  {request.redirect}")
         if open_it and webbrowser.open(request.address):
-            _say("your browser is open; log in there")
+            say("your browser is open; log in there")
         else:
-            _say(f"open this address in a browser on this machine:\n  {request.address}")
+            say("open this address in a browser on this machine:", f"  {request.address}")
 
     return browser_login(
         issuer.discovery,
@@ -167,10 +160,11 @@ def _by_browser(
 
 def _by_device(issuer: "Issuer", client: "Client", timeout: float) -> "Tokens":
     from headscale_oidc.login import device_login
+    from headscale_oidc_cli.render.style import say
 
     def present(code: "DeviceCode") -> None:
-        complete = f"  or open {code.complete}\n" if code.complete else ""
-        _say(f"\n  open   {code.address}\n  enter  {code.user_code}\n{complete}\n")
+        complete = [f"  or open {code.complete}"] if code.complete else []
+        say("", f"  open   {code.address}", f"  enter  {code.user_code}", *complete, "")
 
     return device_login(
         issuer.discovery,
@@ -196,6 +190,7 @@ def _make(folder: Path) -> None:
 
 def _keep(folder: Path, tokens: "Tokens", userinfo: "Userinfo", keys: bytes) -> None:
     from headscale_oidc_cli.inputs import UsageError
+    from headscale_oidc_cli.render.style import say
 
     files = {"token.jwt": f"{tokens.id_token}\n".encode(), "jwks.json": keys}
     if isinstance(userinfo, bytes):
@@ -211,4 +206,4 @@ def _keep(folder: Path, tokens: "Tokens", userinfo: "Userinfo", keys: bytes) -> 
         raise UsageError(
             f"cannot be written ({error.strerror})", place=str(path), remedy="give another --save"
         ) from None
-    _say(f"kept in {folder}: {', '.join(files)}")
+    say(f"kept in {folder}: {', '.join(files)}")

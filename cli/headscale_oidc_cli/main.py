@@ -64,10 +64,8 @@ def _failed(error: Exception) -> int:
 
 
 def _complain(problem: str, remedy: str) -> None:
-    from headscale_oidc_cli.render.style import printable
+    from headscale_oidc_cli.render.style import say
 
     # usage errors quote the command line, on which a token may stand
     problem = re.sub(r"eyJ[\w.-]*", "eyJ…", problem)
-    print(f"hsoidc: {printable(problem)}", file=sys.stderr)  # noqa: T201
-    if remedy:
-        print(f"  {printable(remedy)}", file=sys.stderr)  # noqa: T201
+    say(f"hsoidc: {problem}", *([f"  {remedy}"] if remedy else []))

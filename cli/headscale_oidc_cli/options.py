@@ -34,3 +34,12 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
+UsersOption = Annotated[
+    str | None,
+    typer.Option("--users", metavar="FILE", help="What `headscale users list -o json` printed."),
+]
+CAFileOption = Annotated[
+    str | None,
+    typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")]

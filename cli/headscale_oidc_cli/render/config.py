@@ -9,8 +9,6 @@ from headscale_oidc.releases import RuleSet, readers, rule_set
 from headscale_oidc_cli.render.style import Style, paint, printable, quoted, some, wrap
 from headscale_oidc_cli.render.text import duration
 
-_SECRETS = frozenset({"oidc.client_secret", "oidc.client_secret_path"})
-
 
 def _values(config: OIDCConfig) -> list[tuple[str, Any, str]]:
     """(key, value, place) of every key that the release reads."""
@@ -21,7 +19,7 @@ def _values(config: OIDCConfig) -> list[tuple[str, Any, str]]:
         value: Any
         if key == "oidc.client_secret_path":
             continue
-        if key in _SECRETS:
+        if key == "oidc.client_secret":
             value = "set" if config.client_secret else "not set"
         elif key == rules.expiry_setting:
             value = node_lifetime(config, rules)

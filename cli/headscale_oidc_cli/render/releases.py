@@ -18,8 +18,8 @@ _WORDING = frozenset(
         "policy_refused",
         "name_refused",
         "creation_refused",
+        "accounts_refused",
     }
-    | {"accounts_refused"}
 )
 _LABELS = {
     "padded_parts": "base64 padding in a token's header and signature is tolerated",

@@ -50,6 +50,13 @@ def printable(text: str) -> str:
     )
 
 
+def say(*lines: str) -> None:
+    """Print lines for the person: made harmless, and on standard error, so that the answer can be
+    piped.
+    """
+    print("\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x10000:  # noqa: PLR2004 - four hexadecimal digits
