@@ -146,9 +146,7 @@ def _resolve(reference: str, accounts: Sequence[Account], rules: RuleSet) -> Mat
         wanted = reference.removesuffix("@")
     found = []
     for account in accounts:
-        if (
-            account.provider_identifier or ""
-        ) == wanted and account.provider_identifier is not None:
+        if account.provider_identifier == wanted:
             return Match(account)
         if wanted in {account.email, account.name}:
             found.append(account)

@@ -81,7 +81,7 @@ _REMEDIES = {
 
 
 def _refused(answer: Mapping[str, Any], doing: str) -> ProviderError:
-    code = str(answer.get("error", "unknown"))[:60]
+    code = str(answer["error"])[:60]
     said = str(answer.get("error_description", ""))[:200]
     return ProviderError(
         f"the provider refused {doing}: {code}{f' ({said})' if said else ''}",
@@ -89,9 +89,14 @@ def _refused(answer: Mapping[str, Any], doing: str) -> ProviderError:
     )
 
 
-def _tokens(answer: Mapping[str, Any], doing: str) -> Tokens:
+def _check_error(answer: Mapping[str, Any], doing: str) -> None:
+    """Raise ProviderError where the provider answered with an error."""
     if "error" in answer:
         raise _refused(answer, doing)
+
+
+def _tokens(answer: Mapping[str, Any], doing: str) -> Tokens:
+    _check_error(answer, doing)
     id_token = answer.get("id_token")
     if not isinstance(id_token, str):
         raise ProviderError(
@@ -269,8 +274,7 @@ def finish(
             "the state that came back is not the one that was sent",
             remedy="the answer belongs to another login, or was forged; start again",
         )
-    if "error" in answer:
-        raise _refused(answer, "the login")
+    _check_error(answer, "the login")
     form = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -330,8 +334,7 @@ def device_code(discovery: Discovery, client: Client, http: HTTP) -> DeviceCode:
     if client.client_secret:
         form["client_secret"] = client.client_secret
     answer = http.post(discovery.device_authorization_endpoint, form)
-    if "error" in answer:
-        raise _refused(answer, "the device login")
+    _check_error(answer, "the device login")
     try:
         return DeviceCode(
             user_code=str(answer["user_code"]),

@@ -103,7 +103,8 @@ class HTTP:
         ``bearer``: an access token, which no other host is shown.
         """
         for _ in range(MAX_REDIRECTS + 1):
-            status, answer = self._once(url, limit, bearer)
+            headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+            status, answer = self._request("GET", url, limit, headers)
             location = answer.headers.get("location")
             if status not in _REDIRECTS or not location:
                 break
@@ -148,10 +149,6 @@ class HTTP:
         if status // 100 != 2 and "error" not in value:  # noqa: PLR2004 - success
             raise ProviderError(f"{url}: HTTP status {status}", remedy="look at the provider's log")
         return value
-
-    def _once(self, url: str, limit: int, bearer: str) -> "tuple[int, Answer]":
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        return self._request("GET", url, limit, headers)
 
     def _request(
         self, method: str, url: str, limit: int, headers: Mapping[str, str], body: str | None = None

@@ -7,6 +7,7 @@ source text below. Only :func:`rule_set` compares versions.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -149,10 +150,12 @@ class RuleSet:
     def __reduce__(self) -> tuple[object, ...]:
         return (rule_set, (self.release,))
 
-    @property
+    @cached_property
     def reads(self) -> Mapping[str, Any]:
         """Every key that the release reads, with its default."""
-        return {key: value for key, value in self.settings.items() if key not in self.removed}
+        return MappingProxyType(
+            {key: value for key, value in self.settings.items() if key not in self.removed}
+        )
 
     @property
     def expiry_setting(self) -> str:
