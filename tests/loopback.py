@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 import trustme
+
+from headscale_oidc import ProviderError
 
 Answer = tuple[int, dict[str, str], bytes]
 Route = Callable[[], Answer] | Callable[[Mapping[str, str]], Answer]
@@ -104,3 +107,11 @@ def document(base: str, **changes: Any) -> dict[str, Any]:
         "id_token_signing_alg_values_supported": ["RS256", "HS256"],
         **changes,
     }
+
+
+def problem(call: Callable[[], object]) -> ProviderError:
+    """The error of a call that asks a provider, which names a remedy."""
+    with pytest.raises(ProviderError) as caught:
+        call()
+    assert caught.value.remedy
+    return caught.value

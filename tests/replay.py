@@ -67,9 +67,16 @@ class Provider:
         return self._minted[row["id"]]
 
 
+def configuration(name: str) -> dict[str, Any]:
+    """The row of a configuration, of the logins or of the relogins."""
+    return (
+        measured.by_id("configs.jsonl").get(name) or measured.by_id("relogin-configs.jsonl")[name]
+    )
+
+
 def configured(name: str, rules: ho.RuleSet) -> ho.OIDCConfig:
     """The configuration of a row, through the loader."""
-    row = (measured.by_id("configs.jsonl") | measured.by_id("relogin-configs.jsonl"))[name]
+    row = configuration(name)
     text = json.dumps({"oidc": {**row["oidc"], "client_secret": "s"}})
     return ho.parse_config(text, release=rules, environ=row.get("env") or {})
 
@@ -98,18 +105,17 @@ class Logins:
     def server(self, name: str) -> ho.Headscale:
         """The server of a configuration."""
         if name not in self._servers:
-            tenants = measured.by_id("configs.jsonl") | measured.by_id("relogin-configs.jsonl")
             self._servers[name] = ho.Headscale(
                 configured(name, self.rules),
                 release=self.rules,
                 keys=self._keys,
-                algorithms=tenants[name]["tenant"]["algs"],
+                algorithms=configuration(name)["tenant"]["algs"],
             )
         return self._servers[name]
 
     def decide(self, row: dict[str, Any]) -> ho.Decision:
         """Our decision on a row of logins."""
-        tenant = measured.by_id("configs.jsonl")[row["config"]]["tenant"]
+        tenant = configuration(row["config"])["tenant"]
         answered = row.get("userinfo_status", 200) == 200 and tenant.get("userinfo") is not False
         userinfo = measured.decoded(row, "userinfo_b64") if answered else None
         return self.server(row["config"]).admit(

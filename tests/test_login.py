@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from loopback import problem
 from openid import Provider
 
 import headscale_oidc as ho
@@ -56,14 +57,6 @@ def log_in(provider: Provider, go: Callable[[str], object], **options: Any) -> A
     finally:
         for thread in threads:
             thread.join()
-
-
-def problem(call: Callable[[], object]) -> ho.ProviderError:
-    """The error of a call, which names a remedy."""
-    with pytest.raises(ho.ProviderError) as caught:
-        call()
-    assert caught.value.remedy
-    return caught.value
 
 
 class TestBrowser:

@@ -3,13 +3,13 @@
 import json
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trustme
-from loopback import Answer, Routes, as_json, document, raw, serving, tls
+from loopback import Answer, Routes, as_json, document, problem, raw, serving, tls
 
 import headscale_oidc as ho
 from headscale_oidc import provider
@@ -45,14 +45,6 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 DISCOVERY = "/realms/corp/.well-known/openid-configuration"
-
-
-def problem(call: Callable[[], object]) -> ho.ProviderError:
-    """The error of a call, which names a remedy."""
-    with pytest.raises(ho.ProviderError) as caught:
-        call()
-    assert caught.value.remedy
-    return caught.value
 
 
 class TestDiscovery:
