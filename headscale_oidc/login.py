@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import attrs
 
+from headscale_oidc.discovery import Discovery
 from headscale_oidc.errors import ProviderError, TokenRejected
 from headscale_oidc.jws import parse_payload
-from headscale_oidc.provider import HTTP, Discovery
+from headscale_oidc.provider import HTTP
 from headscale_oidc.token import parse_claims
 
 CALLBACK_PATH = "/oidc/callback"
@@ -109,11 +110,18 @@ def _tokens(answer: Mapping[str, Any], doing: str) -> Tokens:
 def _exchange(
     discovery: Discovery, client: Client, http: HTTP, form: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The token endpoint's answer, the client authenticated as the provider wants it."""
+    """The token endpoint's answer."""
     if not discovery.token_endpoint:
         raise ProviderError(
             "the discovery document has no token_endpoint", remedy="look at oidc.issuer"
         )
+    return _post(discovery.token_endpoint, discovery, client, http, form)
+
+
+def _post(
+    url: str, discovery: Discovery, client: Client, http: HTTP, form: Mapping[str, str]
+) -> dict[str, Any]:
+    """The answer to a form, the client authenticated as the provider wants it."""
     methods = discovery.announced.get("token_endpoint_auth_methods_supported", ())
     fields = {**form, "client_id": client.client_id}
     basic = ""
@@ -122,7 +130,7 @@ def _exchange(
             basic = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
         else:
             fields["client_secret"] = client.client_secret
-    return http.post(discovery.token_endpoint, fields, basic=basic)
+    return http.post(url, fields, basic=basic)
 
 
 # --- the browser ------------------------------------------------------------------------------
@@ -330,10 +338,8 @@ def device_code(discovery: Discovery, client: Client, http: HTTP) -> DeviceCode:
             "the provider offers no device login (no device_authorization_endpoint)",
             remedy="use the browser: leave out --device",
         )
-    form = {"client_id": client.client_id, "scope": " ".join(client.scope)}
-    if client.client_secret:
-        form["client_secret"] = client.client_secret
-    answer = http.post(discovery.device_authorization_endpoint, form)
+    form = {"scope": " ".join(client.scope)}
+    answer = _post(discovery.device_authorization_endpoint, discovery, client, http, form)
     _check_error(answer, "the device login")
     try:
         return DeviceCode(

@@ -1,7 +1,6 @@
-"""The provider over HTTP: discovery and key sets. The only module that opens a connection.
+"""The provider over HTTP: discovery, key sets, userinfo. The only module that opens a connection.
 
-Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``; OpenID Connect Discovery 1.0.
-TLS is always verified, against the system's store (or ``SSL_CERT_FILE``) and a CA file if given.
+Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``. TLS is always verified, against the system's store (or ``SSL_CERT_FILE``) and a CA file if given.
 """
 
 import base64
@@ -21,8 +20,8 @@ import urllib3
 from urllib3 import exceptions as http_errors
 
 from headscale_oidc.claims import MAX_USERINFO_BYTES
+from headscale_oidc.discovery import Discovery, discovery_url, parse_discovery
 from headscale_oidc.errors import KeySetError, ProviderError
-from headscale_oidc.golang import json
 from headscale_oidc.keys import MAX_KEY_SET_BYTES, KeySet
 from headscale_oidc.releases import NEWEST
 
@@ -47,25 +46,6 @@ _CERTIFICATE_PROBLEMS: Mapping[int, tuple[str, str]] = {
     62: ("is for another name", "use the name that the certificate is for as oidc.issuer"),
     64: ("is for another address", "use the name that the certificate is for as oidc.issuer"),
 }
-
-
-@attrs.frozen
-class Discovery:
-    """What the discovery document says, as far as Headscale reads it.
-
-    ``algorithms``: ``id_token_signing_alg_values_supported`` as announced, None if absent.
-    Endpoints are "" where there is none; ``announced`` holds the other lists of the document
-    (``scopes_supported`` …) by name.
-    """
-
-    issuer: str
-    jwks_uri: str
-    userinfo_endpoint: str
-    algorithms: tuple[str, ...] | None
-    authorization_endpoint: str = ""
-    token_endpoint: str = ""
-    device_authorization_endpoint: str = ""
-    announced: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -262,11 +242,6 @@ def _reason(error: BaseException) -> BaseException | None:
     return reason if isinstance(reason, BaseException) else None
 
 
-def discovery_url(issuer: str) -> str:
-    """Where go-oidc looks for the document: one trailing slash of the issuer is cut off."""
-    return issuer.removesuffix("/") + "/.well-known/openid-configuration"
-
-
 def discover(issuer: str, http: HTTP | None = None) -> Discovery:
     """Fetch the discovery document of an issuer; raises ProviderError."""
     http = http or HTTP()
@@ -281,59 +256,6 @@ def fetch_userinfo(endpoint: str, access_token: str, http: HTTP | None = None) -
     """
     http = http or HTTP()
     return http.get(endpoint, limit=MAX_USERINFO_BYTES, bearer=access_token).body
-
-
-_FIELDS: Mapping[str, json.Decoder] = {
-    "issuer": json.string,
-    "jwks_uri": json.string,
-    "userinfo_endpoint": json.string,
-    "authorization_endpoint": json.string,
-    "token_endpoint": json.string,
-    "device_authorization_endpoint": json.string,
-    "id_token_signing_alg_values_supported": json.strings,
-}
-
-
-def parse_discovery(document: bytes, issuer: str, *, name: str = "discovery document") -> Discovery:
-    """Read a discovery document as go-oidc does; raises ProviderError.
-
-    ``issuer``: the configured one, which the document's must equal byte for byte. ``name``: what
-    errors call the document.
-    """
-    held: dict[str, Any] = dict.fromkeys(_FIELDS, "")
-    held["id_token_signing_alg_values_supported"] = None
-    try:
-        value = json.parse(document)
-        json.struct(value, _FIELDS, held)
-    except ValueError as problem:
-        html = document.lstrip()[:1] == b"<"
-        raise ProviderError(
-            f"{name}: {'HTML in place of JSON' if html else f'not a discovery document: {problem}'}",
-            remedy="look at oidc.issuer: the document is looked for beneath it",
-        ) from None
-    found = held["issuer"]
-    if found != issuer:
-        slash = found.rstrip("/") == issuer.rstrip("/")
-        raise ProviderError(
-            f'{name}: its issuer is "{found}", oidc.issuer is "{issuer}"'
-            + ("; they differ only in the trailing slash, which counts" if slash else ""),
-            remedy=f'set oidc.issuer to "{found}"; Headscale does not start with another',
-        )
-    algorithms = held["id_token_signing_alg_values_supported"]
-    return Discovery(
-        issuer=found,
-        jwks_uri=held["jwks_uri"],
-        userinfo_endpoint=held["userinfo_endpoint"],
-        algorithms=None if algorithms is None else tuple(algorithms),
-        authorization_endpoint=held["authorization_endpoint"],
-        token_endpoint=held["token_endpoint"],
-        device_authorization_endpoint=held["device_authorization_endpoint"],
-        announced={
-            name: tuple(item for item in member if isinstance(item, str))
-            for name, member in (value if isinstance(value, json.Members) else ())
-            if isinstance(member, list)
-        },
-    )
 
 
 class RemoteKeys:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from headscale_oidc.discovery import how_they_differ
 from headscale_oidc.errors import TokenRejected
 from headscale_oidc.golang import json
 from headscale_oidc.jws import Signature, parse_payload, parse_signature, verifies
@@ -263,15 +264,13 @@ def _issuer(progress: Progress, expected: Expected) -> None:
         return
     if expected.issuer == GOOGLE and issuer == _GOOGLE_WITHOUT_SCHEME:
         return
-    remedy = "set oidc.issuer to the issuer in the provider's discovery document, byte for byte"
-    if issuer.rstrip("/") == expected.issuer.rstrip("/"):
-        remedy = "the two differ only in the trailing slash, which counts; " + remedy
     raise TokenRejected(
         Reason.ISSUER_MISMATCH,
-        f'the token\'s iss is "{issuer}", oidc.issuer is "{expected.issuer}"',
+        f'the token\'s iss is "{issuer}", oidc.issuer is "{expected.issuer}"'
+        f"{how_they_differ(issuer, expected.issuer)}",
         words="oidc: id token issued by a different provider, expected "
         f'"{expected.issuer}" got "{issuer}"',
-        remedy=remedy,
+        remedy="set oidc.issuer to the issuer in the provider's discovery document, byte for byte",
     )
 
 

@@ -14,6 +14,7 @@ from loopback import problem
 from openid import Provider
 
 import headscale_oidc as ho
+from headscale_oidc.discovery import Discovery
 from headscale_oidc.login import (
     Authorization,
     Client,
@@ -23,7 +24,7 @@ from headscale_oidc.login import (
     browser_login,
     device_login,
 )
-from headscale_oidc.provider import Discovery, RemoteKeys, discover
+from headscale_oidc.provider import RemoteKeys, discover
 from headscale_oidc.testing import Issuer
 
 CLIENT = Client("headscale", "s3cret&", ("openid", "groups"), {"domain_hint": "acmecorp.net"})

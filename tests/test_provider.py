@@ -13,14 +13,8 @@ from loopback import Answer, Routes, as_json, document, problem, raw, serving, t
 
 import headscale_oidc as ho
 from headscale_oidc import provider
-from headscale_oidc.provider import (
-    HTTP,
-    RemoteKeys,
-    discover,
-    discovery_url,
-    fetch_userinfo,
-    parse_discovery,
-)
+from headscale_oidc.discovery import discovery_url, parse_discovery
+from headscale_oidc.provider import HTTP, RemoteKeys, discover, fetch_userinfo
 from headscale_oidc.testing import Issuer
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from headscale_oidc.claims import Userinfo
     from headscale_oidc.config import OIDCConfig
     from headscale_oidc.decision import Decision
-    from headscale_oidc.provider import HTTP, Discovery
+    from headscale_oidc.discovery import Discovery
+    from headscale_oidc.provider import HTTP
 
 ALWAYS_ANNOUNCED = "RS256"
 """The algorithm that every provider announces (OpenID Connect Discovery 1.0 section 3)."""
@@ -43,9 +44,11 @@ class Issuer:
     @cached_property
     def discovery(self) -> "Discovery":
         """The discovery document; raises ProviderError, or UsageError for a file."""
-        from headscale_oidc.provider import discover, parse_discovery
+        from headscale_oidc.discovery import parse_discovery
 
         if self.discovery_file is None:
+            from headscale_oidc.provider import discover
+
             return discover(self.config.issuer, self.http)
         document = inputs.read_file(self.discovery_file, "a discovery document")
         try:
