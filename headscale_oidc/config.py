@@ -28,6 +28,8 @@ MAX_CONFIG_BYTES = 1 << 20
 _PREFIX = "HEADSCALE_"
 _EXTENSIONS = ("json", "toml", "yaml", "yml")
 _MISSING = object()
+CALLBACK_PATH = "/oidc/callback"
+"""The path of Headscale's redirect address."""
 PKCE_METHODS = ("plain", "S256")
 
 
@@ -78,7 +80,7 @@ class Params(dict[str, str]):
 
 @attrs.frozen
 class OIDCConfig:
-    """The settings of Headscale's ``oidc:`` block (and ``node.expiry``).
+    """The settings of Headscale's ``oidc:`` block (and ``node.expiry`` and ``server_url``).
 
     Lists are tuples of text. ``expiry`` is in seconds, None for "never". Of a configuration that
     was loaded, ``release`` is the release it was read for, ``release_chosen`` says why, ``places``
@@ -102,10 +104,16 @@ class OIDCConfig:
     pkce_enabled: bool = False
     pkce_method: str = "S256"
     expiry: float | None | Default = Default.RELEASE
+    server_url: str = ""
     release: str = attrs.field(default="", eq=False)
     release_chosen: str = attrs.field(default="", eq=False)
     places: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
     ignored: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @property
+    def redirect_address(self) -> str:
+        """Where the provider sends people back to; "" without ``server_url``."""
+        return self.server_url.removesuffix("/") + CALLBACK_PATH if self.server_url else ""
 
     def place(self, setting: str) -> Place | None:
         """Where a setting was read, ``allowed_groups`` or ``node.expiry``; None if it was not."""
@@ -385,6 +393,7 @@ def _config(source: _Source, rules: RuleSet, chosen: str) -> OIDCConfig:
     _check(values, places, rules, enabled=cast.to_bool(source.find("oidc.enabled")[0], floats=True))
     return OIDCConfig(
         **{name.replace(".", "_"): value for name, value in values.items()},
+        server_url=cast.to_string(source.find("server_url")[0]) or "",
         release=rules.release,
         release_chosen=chosen,
         places=tuple(places.items()),

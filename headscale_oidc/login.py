@@ -1,7 +1,7 @@
 """A login at the provider without Headscale: authorization code in a browser, or device code.
 
-Source: RFC 6749, RFC 7636 (PKCE), RFC 8252 (loopback redirect), RFC 8628 (device), OpenID Connect
-Core 3.1. State and nonce are made here and checked here; nothing is kept.
+Source: RFC 6749, RFC 7636 (PKCE), RFC 8252 (loopback redirect), RFC 8628 (device), RFC 9207 (the
+answer's issuer), OpenID Connect Core 3.1. State and nonce are made here and checked here; nothing is kept.
 """
 
 import base64
@@ -17,14 +17,13 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import attrs
 
+from headscale_oidc.config import CALLBACK_PATH, OIDCConfig
 from headscale_oidc.discovery import Discovery
 from headscale_oidc.errors import ProviderError, TokenRejected
 from headscale_oidc.jws import parse_payload
 from headscale_oidc.provider import HTTP
 from headscale_oidc.token import parse_claims
 
-CALLBACK_PATH = "/oidc/callback"
-"""The path of the redirect address, the same as Headscale's own."""
 DEFAULT_PORT = 8910
 """The port of the redirect address, unless another is asked for."""
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -56,6 +55,11 @@ class Client:
     scope: tuple[str, ...] = ("openid", "profile", "email")
     extra_params: Mapping[str, str] = attrs.field(factory=dict)
 
+    @classmethod
+    def of(cls, config: OIDCConfig) -> "Client":
+        """Headscale's own client."""
+        return cls(config.client_id, config.client_secret, config.scope, config.extra_params)
+
 
 @attrs.frozen
 class Tokens:
@@ -65,7 +69,7 @@ class Tokens:
     access_token: str = attrs.field(default="", repr=False)
 
 
-_REMEDIES = {
+REMEDIES: Mapping[str, str] = {
     "access_denied": "the person, or a rule of the provider, said no; log in again and allow it",
     "login_required": "log in at the provider first, without prompt=none in extra_params",
     "consent_required": "allow the client at the provider, or let it ask",
@@ -86,7 +90,7 @@ def _refused(answer: Mapping[str, Any], doing: str) -> ProviderError:
     said = str(answer.get("error_description", ""))[:200]
     return ProviderError(
         f"the provider refused {doing}: {code}{f' ({said})' if said else ''}",
-        remedy=_REMEDIES.get(code, "look at the provider's log"),
+        remedy=REMEDIES.get(code, "look at the provider's log"),
     )
 
 
@@ -147,14 +151,18 @@ class Authorization:
     verifier: str = attrs.field(repr=False)
 
 
-def authorization(discovery: Discovery, client: Client, redirect: str) -> Authorization:
-    """An authorization request with PKCE (S256), state and nonce; raises ProviderError."""
+def authorization(
+    discovery: Discovery, client: Client, redirect: str, *, method: str = "S256"
+) -> Authorization:
+    """An authorization request with state, nonce and PKCE; raises ProviderError.
+
+    ``method``: of PKCE, "S256", "plain", or "" for none.
+    """
     if not discovery.authorization_endpoint:
         raise ProviderError(
             "the discovery document has no authorization_endpoint", remedy="look at oidc.issuer"
         )
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
     query = {
         **client.extra_params,
         "response_type": "code",
@@ -163,9 +171,11 @@ def authorization(discovery: Discovery, client: Client, redirect: str) -> Author
         "scope": " ".join(client.scope),
         "state": state,
         "nonce": nonce,
-        "code_challenge": challenge.rstrip(b"=").decode(),
-        "code_challenge_method": "S256",
     }
+    if method:
+        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+        challenge = digest.rstrip(b"=").decode() if method == "S256" else verifier
+        query |= {"code_challenge": challenge, "code_challenge_method": method}
     joint = "&" if "?" in discovery.authorization_endpoint else "?"
     address = f"{discovery.authorization_endpoint}{joint}{urlencode(query)}"
     return Authorization(address, redirect, state, nonce, verifier)
@@ -282,6 +292,12 @@ def finish(
             "the state that came back is not the one that was sent",
             remedy="the answer belongs to another login, or was forged; start again",
         )
+    # RFC 9207: an answer that another provider gave
+    if answer.get("iss", discovery.issuer) != discovery.issuer:
+        raise ProviderError(
+            "the answer names another issuer than the one that was asked",
+            remedy="the answer belongs to another login, or was forged; start again",
+        )
     _check_error(answer, "the login")
     form = {
         "grant_type": "authorization_code",
@@ -292,6 +308,16 @@ def finish(
     tokens = _tokens(_exchange(discovery, client, http, form), "the code")
     _check_nonce(tokens.id_token, request.nonce)
     return tokens
+
+
+def try_client(discovery: Discovery, client: Client, redirect: str, http: HTTP) -> str:
+    """What the token endpoint says to a code that nobody was given; raises ProviderError.
+
+    ``invalid_grant`` where it knows the client and its secret, ``invalid_client`` where it does
+    not (RFC 6749 section 5.2); "" where it says nothing of an error.
+    """
+    form = {"grant_type": "authorization_code", "code": "none", "redirect_uri": redirect}
+    return str(_exchange(discovery, client, http, form).get("error", ""))[:60]
 
 
 def _check_nonce(id_token: str, nonce: str) -> None:

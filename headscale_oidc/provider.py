@@ -6,11 +6,13 @@ Source: go-oidc ``oidc/oidc.go`` (``NewProvider``) and ``oidc/jwks.go``. TLS is 
 import base64
 import json as standard_json
 import re
+import socket
 import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -33,7 +35,7 @@ USER_AGENT = "headscale-oidc"
 
 _MAX_AGE = re.compile(r"max-age\s*=\s*\"?(\d{1,9})")
 _OK = 200
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 16 << 10
 
 # OpenSSL's X509_V_ERR_* (x509_vfy.h)
@@ -50,10 +52,12 @@ _CERTIFICATE_PROBLEMS: Mapping[int, tuple[str, str]] = {
 
 @attrs.frozen
 class Answer:
-    """A document and its headers, by lower-case name."""
+    """A document, its headers by lower-case name, and how long it took in ``seconds``."""
 
     body: bytes
     headers: Mapping[str, str]
+    status: int = _OK
+    seconds: float = 0.0
 
     @property
     def max_age(self) -> float | None:
@@ -82,11 +86,13 @@ class HTTP:
 
         ``bearer``: an access token, which no other host is shown.
         """
+        seconds = 0.0
         for _ in range(MAX_REDIRECTS + 1):
             headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-            status, answer = self._request("GET", url, limit, headers)
+            answer = self._request("GET", url, limit, headers)
+            seconds += answer.seconds
             location = answer.headers.get("location")
-            if status not in _REDIRECTS or not location:
+            if answer.status not in REDIRECTS or not location:
                 break
             target = urljoin(url, location)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
@@ -102,9 +108,18 @@ class HTTP:
                 f"{url}: more than {MAX_REDIRECTS} redirects",
                 remedy="look at the provider's address and its reverse proxy",
             )
-        if status != _OK:
-            raise ProviderError(f"{url}: HTTP status {status}", remedy=_status_remedy(status))
-        return answer
+        if answer.status != _OK:
+            raise ProviderError(
+                f"{url}: HTTP status {answer.status}", remedy=_status_remedy(answer.status)
+            )
+        return attrs.evolve(answer, seconds=seconds)
+
+    def look(self, url: str) -> Answer:
+        """What an address answers, whatever its status, as a browser would see it first.
+
+        Redirects are not followed. Raises ProviderError.
+        """
+        return self._request("GET", url, MAX_DOCUMENT_BYTES, {"Accept": "text/html,*/*"})
 
     def post(self, url: str, form: Mapping[str, str], *, basic: str = "") -> dict[str, Any]:
         """A form, answered by a JSON object; raises ProviderError.
@@ -116,25 +131,46 @@ class HTTP:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if basic:
             headers["Authorization"] = "Basic " + base64.b64encode(basic.encode()).decode()
-        status, answer = self._request("POST", url, MAX_DOCUMENT_BYTES, headers, urlencode(form))
+        answer = self._request("POST", url, MAX_DOCUMENT_BYTES, headers, urlencode(form))
         try:
             value = standard_json.loads(answer.body)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise ProviderError(
-                f"{url}: no JSON object in the answer (HTTP status {status})",
+                f"{url}: no JSON object in the answer (HTTP status {answer.status})",
                 remedy="look at the provider's log",
             )
-        if status // 100 != 2 and "error" not in value:  # noqa: PLR2004 - success
-            raise ProviderError(f"{url}: HTTP status {status}", remedy="look at the provider's log")
+        if answer.status // 100 != 2 and "error" not in value:  # noqa: PLR2004 - success
+            raise ProviderError(
+                f"{url}: HTTP status {answer.status}", remedy="look at the provider's log"
+            )
         return value
 
     def _request(
         self, method: str, url: str, limit: int, headers: Mapping[str, str], body: str | None = None
-    ) -> "tuple[int, Answer]":
+    ) -> Answer:
+        """An answer, whole, within ``total`` seconds."""
+        answer: Future[Answer] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._exchange(method, url, limit, headers, body))
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                answer.set_exception(error)
+
+        # a socket's time-out is for each byte: a slow server would be waited for for ever
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            return answer.result(self.total)
+        except TimeoutError:
+            raise _late(url) from None
+
+    def _exchange(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: str | None
+    ) -> Answer:
         scheme, host = _split(url)
-        deadline = time.monotonic() + self.total
+        began = time.monotonic()
         try:
             with self._pool(scheme, host) as pool:
                 response = pool.request(
@@ -148,15 +184,22 @@ class HTTP:
                     preload_content=False,
                 )
                 try:
-                    received = _read(response, url, limit, deadline)
+                    received = _read(response, url, limit, began + self.total)
                 finally:
                     response.close()
         except (http_errors.HTTPError, OSError, ValueError) as error:
             raise _explain(url, error) from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        return response.status, Answer(received, names)
+        return Answer(received, names, response.status, time.monotonic() - began)
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
+        context = self._context()
+        proxy = _proxy(scheme, host)
+        if proxy is not None:
+            return urllib3.ProxyManager(proxy, ssl_context=context)
+        return urllib3.PoolManager(ssl_context=context)
+
+    def _context(self) -> ssl.SSLContext:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.ca_file is not None:
             try:
@@ -166,10 +209,113 @@ class HTTP:
                     f"{self.ca_file}: not a file of certificates",
                     remedy="give a PEM file with --ca-file",
                 ) from None
-        proxy = urllib.request.getproxies().get(scheme)
-        if proxy and not urllib.request.proxy_bypass(host):
-            return urllib3.ProxyManager(proxy, ssl_context=context)
-        return urllib3.PoolManager(ssl_context=context)
+        return context
+
+    def addresses(self, url: str) -> "tuple[Address, ...]":
+        """The addresses of a server, each tried; none where a proxy stands between.
+
+        Raises ProviderError where the name has no address.
+        """
+        scheme, host = _split(url)
+        if _proxy(scheme, host) is not None:
+            return ()
+        try:
+            found = socket.getaddrinfo(host, _port(url), type=socket.SOCK_STREAM)
+        except OSError:
+            raise ProviderError(
+                f"no address is known for {host}", remedy="look at the name and at DNS"
+            ) from None
+        targets = list(dict.fromkeys((family, where) for family, *_, where in found))
+        targets = targets[:_MOST_ADDRESSES]
+        with ThreadPoolExecutor(len(targets)) as pool:
+            return tuple(pool.map(self._try_address, targets))
+
+    def _try_address(self, target: "tuple[int, tuple[Any, ...]]") -> "Address":
+        family, where = target
+        name = "IPv6" if family == socket.AF_INET6 else "IPv4"
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self.connect)
+                connection.connect(where)
+        except OSError as error:
+            return Address(where[0], name, error.strerror or "no answer in time")
+        return Address(where[0], name)
+
+    def certificates(self, url: str) -> "tuple[Certificate, ...]":
+        """The chain that an https server sends, its own certificate first, once it is verified.
+
+        None for http, or where a proxy stands between. Raises ProviderError.
+        """
+        scheme, host = _split(url)
+        if scheme != "https" or _proxy(scheme, host) is not None:
+            return ()
+        try:
+            with (
+                socket.create_connection((host, _port(url)), self.connect) as connection,
+                self._context().wrap_socket(connection, server_hostname=host) as tls,
+            ):
+                return tuple(map(_certificate, _chain(tls)))
+        except OSError as error:
+            raise _explain(url, error) from None
+
+
+_MOST_ADDRESSES = 8
+
+
+@attrs.frozen
+class Address:
+    """An address of a server; ``problem`` is "" where it takes connections."""
+
+    text: str
+    family: str
+    problem: str = ""
+
+
+@attrs.frozen
+class Certificate:
+    """Whose a certificate is, who signed it, and until when (seconds since the epoch)."""
+
+    subject: str
+    issuer: str
+    not_after: float
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    proxy = urllib.request.getproxies().get(scheme)
+    return None if not proxy or urllib.request.proxy_bypass(host) else proxy
+
+
+def _chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """The chain as it was sent, in DER; what Python lets see of it."""
+    public = getattr(tls, "get_unverified_chain", None)  # Python 3.13
+    if public is not None:
+        return list(public())
+    hidden = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    if hidden is not None:
+        return [ssl.PEM_cert_to_DER_cert(entry.public_bytes()) for entry in hidden()]
+    return [tls.getpeercert(binary_form=True) or b""]
+
+
+def _certificate(der: bytes) -> Certificate:
+    from cryptography import x509  # noqa: PLC0415 - only who asks pays for it
+
+    found = x509.load_der_x509_certificate(der)
+    return Certificate(
+        _name(found.subject), _name(found.issuer), found.not_valid_after_utc.timestamp()
+    )
+
+
+def _name(name: Any) -> str:
+    """The common name, or the whole."""
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - see above
+
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(common[0].value) if common else name.rfc4514_string()
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -188,18 +334,22 @@ def _split(url: str) -> tuple[str, str]:
 
 def _read(response: urllib3.BaseHTTPResponse, url: str, limit: int, deadline: float) -> bytes:
     body = bytearray()
-    for chunk in response.stream(_CHUNK, decode_content=True):
+    while chunk := response.read1(_CHUNK, decode_content=True):
         body += chunk
+        if time.monotonic() > deadline:
+            raise _late(url)
         if len(body) > limit:
             raise ProviderError(
                 f"{url}: the answer is larger than {limit >> 10} KiB",
                 remedy="look at what answers at that address",
             )
-        if time.monotonic() > deadline:
-            raise ProviderError(
-                f"{url}: the answer did not end in time", remedy="try again; look at the network"
-            )
     return bytes(body)
+
+
+def _late(url: str) -> ProviderError:
+    return ProviderError(
+        f"{url}: the answer did not end in time", remedy="try again; look at the network"
+    )
 
 
 def _status_remedy(status: int) -> str:

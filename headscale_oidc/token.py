@@ -157,19 +157,22 @@ class Expected:
         algorithms: Sequence[str] | None,
         keys: KeySource,
     ) -> "Expected":
-        """``algorithms``: what the provider announces, None for nothing; see supported_algorithms.
-
-        Where it announces only what go-oidc cannot verify, a token with such an algorithm gets as
-        far as its signature, which no key verifies.
-        """
-        announced = tuple(algorithms or ())
-        accepted = supported_algorithms(announced, rules) or announced or (DEFAULT_ALGORITHM,)
-        return cls(rules, issuer, client_id, accepted, keys)
+        """``algorithms``: what the provider announces, None for nothing."""
+        return cls(rules, issuer, client_id, accepted_algorithms(algorithms or (), rules), keys)
 
 
 def supported_algorithms(announced: Sequence[str], rules: RuleSet) -> tuple[str, ...]:
     """What go-oidc keeps of ``id_token_signing_alg_values_supported``."""
     return tuple(name for name in announced if name in rules.algorithms)
+
+
+def accepted_algorithms(announced: Sequence[str], rules: RuleSet) -> tuple[str, ...]:
+    """The algorithms that a token may have.
+
+    Where the provider announces only what go-oidc cannot verify, a token with such an algorithm
+    gets as far as its signature, which no key verifies.
+    """
+    return supported_algorithms(announced, rules) or tuple(announced) or (DEFAULT_ALGORITHM,)
 
 
 @attrs.define(slots=True)

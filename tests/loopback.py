@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -72,21 +72,28 @@ def serving(routes: Routes, context: ssl.SSLContext | None = None) -> Iterator[s
 
 
 @contextmanager
-def raw(answer: bytes) -> Iterator[str]:
-    """A server that sends these bytes to one connection and closes it."""
+def raw(answer: bytes, *, pause: float = 0.0) -> Iterator[str]:
+    """A server that sends these bytes to one connection and closes it; byte by byte with a pause."""
     listener = socket.create_server(("127.0.0.1", 0))
+    gone = threading.Event()
 
     def serve() -> None:
         connection, _ = listener.accept()
-        with connection:
+        with connection, suppress(OSError):  # who has waited long enough goes away
             connection.recv(4096)
-            connection.sendall(answer)
+            if not pause:
+                connection.sendall(answer)
+            for byte in answer if pause else b"":
+                if gone.wait(pause):
+                    break
+                connection.sendall(bytes([byte]))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
+        gone.set()
         listener.close()
         thread.join(timeout=5)
 

@@ -128,6 +128,7 @@ class TestBrowser:
                 "login_required",
             ),
             (lambda address: address.replace("c0de", "other"), "invalid_grant (code used)"),
+            (lambda address: f"{address}&iss=https://evil.example", "names another issuer"),
         ],
     )
     def test_refusals(self, provider: Provider, change: Callable[[str], str], words: str) -> None:

@@ -210,6 +210,12 @@ class TestFaults:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             silent = f"http://127.0.0.1:{listener.getsockname()[1]}"
             assert "no answer in time" in str(problem(lambda: HTTP(read=0.05).get(silent, limit=9)))
+        for dripping in (
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 99,
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 99,
+        ):
+            with raw(dripping, pause=0.02) as base:
+                assert "in time" in str(problem(lambda: HTTP(total=0.2).get(base, limit=999)))
         with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort") as base:
             assert "broke off" in str(problem(lambda: HTTP().get(base, limit=99)))
         with raw(b"nonsense\r\n\r\n") as base:

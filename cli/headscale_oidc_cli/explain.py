@@ -110,8 +110,9 @@ def explain(
         raise inputs.UsageError("standard input can be read only once", remedy="use files")
     now = time.time() if at is None else inputs.parse_time(at)
     loaded = load_config(config, environ=os.environ, release=headscale)
+    from headscale_oidc_cli.issuer import Issuer, need_issuer
+
     need_issuer(loaded)
-    from headscale_oidc_cli.issuer import Issuer
 
     issuer = Issuer(loaded, jwks, discovery, ca_file)
     document = _userinfo(userinfo)
@@ -132,22 +133,6 @@ def explain(
 
     trusted = decision.verified or unverified
     return of_decision(decision.verdict, decision.stage, trusted=trusted)
-
-
-def need_issuer(config: "OIDCConfig") -> None:
-    """Raise ConfigError where Headscale would offer no OIDC login."""
-    from headscale_oidc.config import Place
-    from headscale_oidc.errors import ConfigError
-
-    if not config.issuer:
-        place = config.place("issuer") or Place()
-        raise ConfigError(
-            "oidc.issuer is not set, so Headscale offers no OIDC login",
-            remedy="add an oidc: block with issuer, client_id and client_secret",
-            file=place.file,
-            line=place.line,
-            key="oidc.issuer",
-        )
 
 
 def _userinfo(name: str | None) -> "Userinfo":

@@ -25,6 +25,22 @@ ALWAYS_ANNOUNCED = "RS256"
 """The algorithm that every provider announces (OpenID Connect Discovery 1.0 section 3)."""
 
 
+def need_issuer(config: "OIDCConfig") -> None:
+    """Raise ConfigError where Headscale would offer no OIDC login."""
+    from headscale_oidc.config import Place
+    from headscale_oidc.errors import ConfigError
+
+    if not config.issuer:
+        place = config.place("issuer") or Place()
+        raise ConfigError(
+            "oidc.issuer is not set, so Headscale offers no OIDC login",
+            remedy="add an oidc: block with issuer, client_id and client_secret",
+            file=place.file,
+            line=place.line,
+            key="oidc.issuer",
+        )
+
+
 @attrs.frozen(slots=False)
 class Issuer:
     """What is asked of the issuer only where no file answers it."""

@@ -77,9 +77,9 @@ def login(
 
     from headscale_oidc.config import load_config
     from headscale_oidc_cli.exit import of_decision
-    from headscale_oidc_cli.explain import need_issuer, read_accounts, show
+    from headscale_oidc_cli.explain import read_accounts, show
     from headscale_oidc_cli.inputs import UsageError
-    from headscale_oidc_cli.issuer import Issuer
+    from headscale_oidc_cli.issuer import Issuer, need_issuer
 
     if device and (port is not None or no_browser):
         raise UsageError("--port and --no-browser belong to the browser", remedy="or no --device")
@@ -108,6 +108,8 @@ def login(
 
 
 def _client(config: "OIDCConfig", client_id: str | None) -> "Client":
+    import attrs
+
     from headscale_oidc.errors import ConfigError
     from headscale_oidc.login import Client
 
@@ -115,13 +117,10 @@ def _client(config: "OIDCConfig", client_id: str | None) -> "Client":
         raise ConfigError(
             "oidc.client_id is empty", remedy="set it, or give --client-id", key="oidc.client_id"
         )
-    own = client_id is None or client_id == config.client_id
-    return Client(
-        client_id=client_id or config.client_id,
-        client_secret=config.client_secret if own else "",
-        scope=config.scope,
-        extra_params=config.extra_params,
-    )
+    client = Client.of(config)
+    if client_id is None or client_id == config.client_id:
+        return client
+    return attrs.evolve(client, client_id=client_id, client_secret="")
 
 
 def _countdown(left: float) -> None:

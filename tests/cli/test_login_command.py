@@ -4,9 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from command import Run, check_golden
+from loopback import serving, tls
 from openid import Provider
 
 from headscale_oidc import login
@@ -170,6 +174,63 @@ def test_chromium(provider: Provider, tmp_path: Path) -> None:
     assert result.returncode == Exit.YES, result.stderr
     assert result.stdout == f"ADMITTED  as {provider.base}/s\n"
     assert "close this window" in page.read_text()
+
+
+@pytest.mark.parametrize("step", ["discovery", "browser", "device", "code"])
+def test_interrupted(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    """Ctrl-C wherever the command waits: code 130, no traceback, nothing kept."""
+    reached, gone = threading.Event(), threading.Event()
+
+    def hang(_: object) -> dict[str, object]:
+        reached.set()
+        gone.wait(20)
+        return {}
+
+    if step in {"discovery", "code"}:
+        monkeypatch.setattr(provider, {"discovery": "document", "code": "token"}[step], hang)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"oidc:\n  issuer: {provider.base}\n  client_id: headscale\n")
+    way = ("--device",) if step == "device" else ("--no-browser", *PORT)
+    environ = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    command = (sys.executable, "-m", "headscale_oidc_cli", "login", "--config", str(config), *way)
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while step != "discovery" and not re.search(r"WDJB|http\S+\?", said):
+            said += process.stderr.readline()
+        if step == "code":
+            address = next(word for word in said.split() if "?" in word)
+            with urllib.request.urlopen(provider.authorize(address)):  # noqa: S310 - loopback
+                pass
+        if step in {"discovery", "code"}:
+            assert reached.wait(20)
+        process.send_signal(signal.SIGINT)
+        said += process.stderr.read()
+        gone.set()
+    assert process.returncode == Exit.INTERRUPTED
+    assert "Traceback" not in said
+
+
+class TestTLS:
+    """A provider whose certificate cannot be trusted."""
+
+    def test_not_trusted(self, configured: Callable[..., Run], tmp_path: Path) -> None:
+        """By an unknown authority, for another name: said, with the way to trust it."""
+        authority = trustme.CA()
+        ca_file = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(ca_file))
+        with serving({}, tls(authority, "localhost")) as base:
+            run = configured(base, *PORT)
+            assert run.code == Exit.UNREACHABLE
+            assert "not trusted" in run.err
+            assert "--ca-file" in run.err
+            assert "404" in configured(base, *PORT, "--ca-file", str(ca_file)).err
+        with serving({}, tls(authority, "idp.acmecorp.net")) as base:
+            run = configured(base, *PORT, "--ca-file", str(ca_file))
+            assert run.code == Exit.UNREACHABLE
+            assert "another name" in run.err
 
 
 class TestRefusals:
