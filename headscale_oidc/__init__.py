@@ -24,7 +24,7 @@ from headscale_oidc.accounts import (
 )
 from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO, Source
 from headscale_oidc.config import Default, OIDCConfig, Place, load_config, parse_config
-from headscale_oidc.decision import Alternative, Decision, Notice, Response
+from headscale_oidc.decision import Decision
 from headscale_oidc.errors import (
     AccountsError,
     ClaimsError,
@@ -39,6 +39,7 @@ from headscale_oidc.identity import AccountOutcome, Identity
 from headscale_oidc.keys import Key, KeySet, KeySource
 from headscale_oidc.policy import Check, Outcome
 from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.record import Alternative, Notice, Record, Response
 from headscale_oidc.releases import CheckName, RuleSet, releases
 from headscale_oidc.server import Headscale
 from headscale_oidc.token import IDToken, TokenFacts
@@ -71,6 +72,7 @@ __all__ = [
     "Place",
     "ProviderError",
     "Reason",
+    "Record",
     "Reference",
     "ReferenceProblem",
     "Response",

@@ -10,7 +10,7 @@ from headscale_oidc import claims as claims_
 from headscale_oidc import policy
 from headscale_oidc.accounts import Account
 from headscale_oidc.claims import NO_USERINFO, Claims, Source, UserinfoReading
-from headscale_oidc.config import Default, OIDCConfig, Place, expiry_seconds
+from headscale_oidc.config import Default, OIDCConfig, expiry_seconds
 from headscale_oidc.errors import ClaimsError, TokenRejected
 from headscale_oidc.identity import (
     AccountOutcome,
@@ -21,40 +21,9 @@ from headscale_oidc.identity import (
 )
 from headscale_oidc.policy import Check, CompiledCheck
 from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.record import Alternative, Notice, Record, Response, UserinfoUsed
 from headscale_oidc.releases import AccountLookup, RuleSet, UserinfoUse
 from headscale_oidc.token import TokenFacts
-
-SCHEMA_VERSION = 1
-"""The version of what :meth:`Decision.to_dict` returns; raised when a member goes or changes."""
-
-
-@attrs.frozen
-class Response:
-    """What the person sees (``status`` is HTTP's) and what the server's log says.
-
-    ``logged`` is "" where nothing is logged at the usual level.
-    """
-
-    status: int
-    shown: str
-    logged: str
-
-
-@attrs.frozen
-class Alternative:
-    """One of the answers of a decision that lacks an input: what if, and then."""
-
-    condition: str
-    verdict: Verdict
-    reason: Reason | None
-
-
-@attrs.frozen
-class Notice:
-    """Something that the reader must know besides the verdict. ``code`` is stable."""
-
-    code: str
-    text: str
 
 
 @attrs.frozen
@@ -244,41 +213,43 @@ class Decision:
         """What the reader must know besides the verdict."""
         return tuple(_notices(self))
 
+    @cached_property
+    def record(self) -> Record:
+        """Everything, worked out, as a value."""
+        case = self.case
+        by_token = case.config.use_expiry_from_token
+        setting = "oidc.use_expiry_from_token" if by_token else case.rules.expiry_setting
+        facts = self.token
+        return Record(
+            verdict=self.verdict,
+            verified=self.verified,
+            stage=self.stage,
+            reason=self.reason,
+            problem=self.problem,
+            remedy=self.remedy,
+            release=self.release,
+            release_chosen=case.config.release_chosen,
+            token=None if facts is None else attrs.evolve(facts, payload=None),
+            checks=self.checks,
+            identity=self.identity,
+            account=self.account,
+            account_id=self.account_id,
+            response=self.response,
+            node_expiry=self.node_expiry,
+            node_expiry_setting=setting,
+            node_lifetime=None if by_token else node_lifetime(case.config, case.rules),
+            userinfo=UserinfoUsed(case.userinfo.claims is not None, case.userinfo.ignored),
+            alternatives=self.alternatives,
+            notices=self.notices,
+            not_checked=("state",) if case.rules.nonce_missing is None else _NOT_CHECKED,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON values, with the version of its schema."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "verdict": self.verdict.value,
-            "verified": self.verified,
-            "stage": None if self.stage is None else self.stage.value,
-            "reason": None if self.reason is None else self.reason.value,
-            "problem": self.problem,
-            "remedy": self.remedy,
-            "release": self.release,
-            "release_chosen": self.case.config.release_chosen,
-            "token": _token_dict(self.token),
-            "checks": [_check_dict(check) for check in self.checks],
-            "identity": _identity_dict(self.identity),
-            "account": None if self.account is None else self.account.value,
-            "account_id": self.account_id,
-            "response": None if self.response is None else attrs.asdict(self.response),
-            "node_expiry": self.node_expiry,
-            "userinfo": {
-                "used": self.case.userinfo.claims is not None,
-                "ignored": self.case.userinfo.ignored,
-            },
-            "alternatives": [
-                {
-                    "condition": other.condition,
-                    "verdict": other.verdict.value,
-                    "reason": None if other.reason is None else other.reason.value,
-                }
-                for other in self.alternatives
-            ],
-            "notices": [attrs.asdict(notice) for notice in self.notices],
-        }
+        return self.record.to_dict()
 
 
+_NOT_CHECKED = ("nonce against its cookie", "state", "PKCE")
 _ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 
 
@@ -297,39 +268,6 @@ def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
     if isinstance(config.expiry, Default):
         return expiry_seconds(rules.settings[rules.expiry_setting], rules)
     return config.expiry
-
-
-def _token_dict(facts: TokenFacts | None) -> dict[str, Any] | None:
-    if facts is None:
-        return None
-    values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
-    audience = values["audience"]
-    return {**values, "audience": None if audience is None else list(audience)}
-
-
-def _identity_dict(identity: Identity | None) -> dict[str, Any] | None:
-    if identity is None:
-        return None
-    references = [attrs.asdict(reference) for reference in identity.policy_references]
-    return {**attrs.asdict(identity, recurse=False), "policy_references": references}
-
-
-def _check_dict(check: Check) -> dict[str, Any]:
-    return {
-        "name": check.name.value,
-        "outcome": check.outcome.value,
-        "reason": None if check.reason is None else check.reason.value,
-        "wanted": list(check.wanted),
-        "seen": list(check.seen),
-        "claim": check.claim,
-        "source": check.source.value,
-        "place": _place_dict(check.place),
-        "stopped_here": check.stopped_here,
-    }
-
-
-def _place_dict(place: Place | None) -> dict[str, Any] | None:
-    return None if place is None else attrs.asdict(place)
 
 
 def _notices(decision: Decision) -> "Sequence[Notice]":

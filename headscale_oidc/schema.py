@@ -4,10 +4,10 @@ from enum import StrEnum
 from typing import Any
 
 from headscale_oidc.claims import Source
-from headscale_oidc.decision import SCHEMA_VERSION
 from headscale_oidc.identity import AccountOutcome
 from headscale_oidc.policy import Outcome
 from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.record import SCHEMA_VERSION
 from headscale_oidc.releases import CheckName
 
 _TEXT = {"type": "string"}
@@ -97,6 +97,8 @@ def decision_schema() -> dict[str, Any]:
                     {"status": {"type": "integer"}, "shown": _TEXT, "logged": _TEXT}, optional=True
                 ),
                 "node_expiry": _MAYBE_NUMBER,
+                "node_expiry_setting": _TEXT,
+                "node_lifetime": _MAYBE_NUMBER,
                 "userinfo": _object({"used": _FLAG, "ignored": _TEXT}),
                 "alternatives": _list(
                     {
@@ -106,6 +108,7 @@ def decision_schema() -> dict[str, Any]:
                     }
                 ),
                 "notices": _list({"code": _TEXT, "text": _TEXT}),
+                "not_checked": _TEXTS,
             }
         ),
     }

@@ -198,4 +198,5 @@ def show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> No
         return
     from headscale_oidc_cli.render import text
 
-    typer.echo(text.verdict_line(decision) if quiet else text.render(decision, now))
+    record = decision.record
+    typer.echo(text.verdict_line(record) if quiet else text.render(record, now))

@@ -1,8 +1,7 @@
 """A decision as text: the verdict first, then why, then everything else that one can know."""
 
-from headscale_oidc import CheckName, Decision, Outcome, Source, Stage, Verdict
+from headscale_oidc import CheckName, Outcome, Record, Source, Stage, Verdict
 from headscale_oidc.config import Place
-from headscale_oidc.decision import node_lifetime
 from headscale_oidc.identity import Identity
 from headscale_oidc.policy import Check
 from headscale_oidc.token import describe_time
@@ -18,31 +17,31 @@ _VERDICT_STYLES = {
 }
 
 
-def verdict_line(decision: Decision) -> str:
+def verdict_line(record: Record) -> str:
     """The first line: verdict, reason code, and the reason in words."""
-    words = decision.verdict.value.upper()
-    if not decision.verified and decision.stage is not Stage.TOKEN:
+    words = record.verdict.value.upper()
+    if not record.verified and record.stage is not Stage.TOKEN:
         words += ", NOT VERIFIED"
     why = ""
-    if decision.reason is not None:
-        why = f"  {decision.reason.value}: {decision.reason.sentence}"
-    elif decision.identity is not None:
-        why = f"  as {quoted(decision.identity.login_name)}"
-    style = _VERDICT_STYLES[decision.verdict]
+    if record.reason is not None:
+        why = f"  {record.reason.value}: {record.reason.sentence}"
+    elif record.identity is not None:
+        why = f"  as {quoted(record.identity.login_name)}"
+    style = _VERDICT_STYLES[record.verdict]
     return paint(words, style, Style.STRONG) + why
 
 
-def render(decision: Decision, now: float) -> str:
+def render(record: Record, now: float) -> str:
     """The whole answer."""
     parts = [
-        verdict_line(decision),
-        *_why(decision),
-        *_response(decision),
-        _line("release", f"Headscale {decision.release}{_chosen(decision)}"),
-        *_token(decision, now),
-        *_checks(decision),
-        *_identity(decision),
-        *_unchecked(decision),
+        verdict_line(record),
+        *_why(record),
+        *_response(record),
+        _line("release", f"Headscale {record.release}{_chosen(record)}"),
+        *_token(record, now),
+        *_checks(record),
+        *_identity(record),
+        *_unchecked(record),
     ]
     return "\n".join(parts)
 
@@ -55,21 +54,21 @@ def _heading(text: str) -> str:
     return "\n" + paint(text, Style.STRONG)
 
 
-def _why(decision: Decision) -> list[str]:
+def _why(record: Record) -> list[str]:
     lines = []
-    if decision.problem and decision.reason and decision.problem != decision.reason.sentence:
-        lines.append(_line("because", decision.problem))
-    if decision.remedy:
-        lines.append(_line("remedy", decision.remedy))
+    if record.problem and record.reason and record.problem != record.reason.sentence:
+        lines.append(_line("because", record.problem))
+    if record.remedy:
+        lines.append(_line("remedy", record.remedy))
     lines += [
         _line("if", f"{other.condition}: {other.verdict}{_code(other.reason)}")
-        for other in decision.alternatives
+        for other in record.alternatives
     ]
-    if decision.alternatives:
+    if record.alternatives:
         lines.append(
             _line("remedy", "give userinfo: --userinfo FILE, or --userinfo none if there is none")
         )
-    lines += [_line("! note", notice.text) for notice in decision.notices]
+    lines += [_line("! note", notice.text) for notice in record.notices]
     return lines
 
 
@@ -77,13 +76,13 @@ def _code(reason: object) -> str:
     return "" if reason is None else f" ({reason})"
 
 
-def _chosen(decision: Decision) -> str:
-    why = decision.case.config.release_chosen
+def _chosen(record: Record) -> str:
+    why = record.release_chosen
     return f" ({why})" if why else ""
 
 
-def _response(decision: Decision) -> list[str]:
-    response = decision.response
+def _response(record: Record) -> list[str]:
+    response = record.response
     if response is None:
         return []
     lines = [_line("person sees", f'HTTP {response.status} "{response.shown}"')]
@@ -91,17 +90,17 @@ def _response(decision: Decision) -> list[str]:
     return [*lines, _line("server logs", logged)]
 
 
-def _token(decision: Decision, now: float) -> list[str]:
-    facts = decision.token
+def _token(record: Record, now: float) -> list[str]:
+    facts = record.token
     if facts is None:
         return []
     if facts.algorithm is None and facts.issuer is None:
         return []
-    lines = [_heading(f"token     {_verification(decision)}")]
+    lines = [_heading(f"token     {_verification(record)}")]
     if facts.algorithm is not None:
         key = f", key {quoted(facts.kid)}" if facts.kid else ", no key id"
         lines.append(
-            _line("signature", f"{facts.algorithm or 'no algorithm'}{key}{_signed(decision)}")
+            _line("signature", f"{facts.algorithm or 'no algorithm'}{key}{_signed(record)}")
         )
     if facts.issuer is not None:
         lines.append(_line("issuer", quoted(facts.issuer)))
@@ -110,16 +109,16 @@ def _token(decision: Decision, now: float) -> list[str]:
     return lines
 
 
-def _verification(decision: Decision) -> str:
-    if decision.verified:
+def _verification(record: Record) -> str:
+    if record.verified:
         return "VERIFIED"
-    if decision.case.rejected is not None:
+    if record.stage is Stage.TOKEN:
         return "REJECTED"
     return "NOT VERIFIED: signature, issuer, audience and expiry were not checked"
 
 
-def _signed(decision: Decision) -> str:
-    facts = decision.token
+def _signed(record: Record) -> str:
+    facts = record.token
     if facts is None or facts.signature_valid is None:
         return ""
     return ", signature valid" if facts.signature_valid else ", signature NOT valid"
@@ -145,18 +144,18 @@ def duration(seconds: float) -> str:
     return "less than a second"
 
 
-def _checks(decision: Decision) -> list[str]:
-    if not decision.checks:
+def _checks(record: Record) -> list[str]:
+    if not record.checks:
         return []
-    failed = sum(check.outcome is Outcome.FAILED for check in decision.checks)
-    on = sum(check.outcome is not Outcome.OFF for check in decision.checks)
+    failed = sum(check.outcome is Outcome.FAILED for check in record.checks)
+    on = sum(check.outcome is not Outcome.OFF for check in record.checks)
     count = (
         f"{failed} of {on} failed" if failed else f"{on} configured, all passed" if on else "none"
     )
-    reached = decision.stage is not Stage.TOKEN
+    reached = record.stage is not Stage.TOKEN
     order = "in the server's order; all must pass" if reached else "not reached; they would say"
     lines = [_heading(f"checks    {order} ({count})")]
-    for check in decision.checks:
+    for check in record.checks:
         lines += _check(check, reached=reached)
     if not on:
         lines.append(
@@ -203,11 +202,11 @@ def _place(place: Place | None) -> str:
     return f"  [{printable(str(place))}]" if place is not None else ""
 
 
-def _identity(decision: Decision) -> list[str]:
-    identity = decision.identity
+def _identity(record: Record) -> list[str]:
+    identity = record.identity
     if identity is None:
         return []
-    admitted = decision.verdict is Verdict.ADMITTED
+    admitted = record.verdict is Verdict.ADMITTED
     lines = [_heading("identity" if admitted else "would be, if admitted")]
     lines.append(_line("username", _username(identity)))
     if identity.provider_identifier is not None:
@@ -215,12 +214,12 @@ def _identity(decision: Decision) -> list[str]:
         lines.append(_line("identifier", quoted(identity.provider_identifier)))
     if identity.display_name:
         lines.append(_line("display name", quoted(identity.display_name)))
-    if decision.account is not None:
-        known = "" if decision.account_id is None else f", user {decision.account_id}"
-        lines.append(_line("account", f"{decision.account}{known}"))
+    if record.account is not None:
+        known = "" if record.account_id is None else f", user {record.account_id}"
+        lines.append(_line("account", f"{record.account}{known}"))
     lines.append(_line("shown as", quoted(identity.login_name)))
     lines += _references(identity)
-    lines.append(_line("node expires", _node_expiry(decision)))
+    lines.append(_line("node expires", _node_expiry(record)))
     return lines
 
 
@@ -248,21 +247,17 @@ def _references(identity: Identity) -> list[str]:
     return lines
 
 
-def _node_expiry(decision: Decision) -> str:
-    config, rules = decision.case.config, decision.case.rules
-    if config.use_expiry_from_token:
-        expiry = decision.node_expiry
+def _node_expiry(record: Record) -> str:
+    if record.node_expiry_setting == "oidc.use_expiry_from_token":
+        expiry = record.node_expiry
         when = "no exp" if expiry is None else describe_time(expiry)
         return f"{when} (the ID token's exp: use_expiry_from_token)"
-    lifetime = node_lifetime(config, rules)
-    if lifetime is None:
-        return f"never ({rules.expiry_setting})"
-    return f"{duration(lifetime)} after the login ({rules.expiry_setting})"
+    if record.node_lifetime is None:
+        return f"never ({record.node_expiry_setting})"
+    return f"{duration(record.node_lifetime)} after the login ({record.node_expiry_setting})"
 
 
-def _unchecked(decision: Decision) -> list[str]:
-    if decision.case.rules.nonce_missing is None:
-        cannot = "state (it needs the browser session)"
-    else:
-        cannot = "nonce against its cookie, state, PKCE (they need the browser session)"
-    return ["", paint(wrap(f"not checked here: {cannot}"), Style.FAINT)]
+def _unchecked(record: Record) -> list[str]:
+    what = ", ".join(record.not_checked)
+    needs = "it needs" if len(record.not_checked) == 1 else "they need"
+    return ["", paint(wrap(f"not checked here: {what} ({needs} the browser session)"), Style.FAINT)]

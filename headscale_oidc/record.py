@@ -1,0 +1,153 @@
+"""The record of a decision: everything that was worked out, as one value.
+
+What is printed, written as JSON and redacted is a record.
+"""
+
+from typing import Any
+
+import attrs
+
+from headscale_oidc.config import Place
+from headscale_oidc.identity import AccountOutcome, Identity
+from headscale_oidc.policy import Check
+from headscale_oidc.reasons import Reason, Stage, Verdict
+from headscale_oidc.token import TokenFacts
+
+SCHEMA_VERSION = 1
+"""The version of what :meth:`Record.to_dict` returns; raised when a member goes or changes."""
+
+
+@attrs.frozen
+class Response:
+    """What the person sees (``status`` is HTTP's) and what the server's log says.
+
+    ``logged`` is "" where nothing is logged at the usual level.
+    """
+
+    status: int
+    shown: str
+    logged: str
+
+
+@attrs.frozen
+class Alternative:
+    """One of the answers of a decision that lacks an input: what if, and then."""
+
+    condition: str
+    verdict: Verdict
+    reason: Reason | None
+
+
+@attrs.frozen
+class Notice:
+    """Something that the reader must know besides the verdict. ``code`` is stable."""
+
+    code: str
+    text: str
+
+
+@attrs.frozen
+class UserinfoUsed:
+    """Whether userinfo was used; ``ignored`` says why not."""
+
+    used: bool
+    ignored: str
+
+
+@attrs.frozen
+class Record:
+    """A decision in full; the members are those of Decision.
+
+    ``node_lifetime``: seconds after the login, None for ever (or until ``node_expiry``, where the
+    token's expiry counts); ``node_expiry_setting`` the key that says so. ``not_checked``: what
+    only a browser session shows.
+    """
+
+    verdict: Verdict
+    verified: bool
+    stage: Stage | None
+    reason: Reason | None
+    problem: str
+    remedy: str
+    release: str
+    release_chosen: str
+    token: TokenFacts | None
+    checks: tuple[Check, ...]
+    identity: Identity | None
+    account: AccountOutcome | None
+    account_id: int | None
+    response: Response | None
+    node_expiry: float | None
+    node_expiry_setting: str
+    node_lifetime: float | None
+    userinfo: UserinfoUsed
+    alternatives: tuple[Alternative, ...]
+    notices: tuple[Notice, ...]
+    not_checked: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, with the version of their schema."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict.value,
+            "verified": self.verified,
+            "stage": None if self.stage is None else self.stage.value,
+            "reason": None if self.reason is None else self.reason.value,
+            "problem": self.problem,
+            "remedy": self.remedy,
+            "release": self.release,
+            "release_chosen": self.release_chosen,
+            "token": _token_dict(self.token),
+            "checks": [_check_dict(check) for check in self.checks],
+            "identity": _identity_dict(self.identity),
+            "account": None if self.account is None else self.account.value,
+            "account_id": self.account_id,
+            "response": None if self.response is None else attrs.asdict(self.response),
+            "node_expiry": self.node_expiry,
+            "node_expiry_setting": self.node_expiry_setting,
+            "node_lifetime": self.node_lifetime,
+            "userinfo": attrs.asdict(self.userinfo),
+            "alternatives": [
+                {
+                    "condition": other.condition,
+                    "verdict": other.verdict.value,
+                    "reason": None if other.reason is None else other.reason.value,
+                }
+                for other in self.alternatives
+            ],
+            "notices": [attrs.asdict(notice) for notice in self.notices],
+            "not_checked": list(self.not_checked),
+        }
+
+
+def _token_dict(facts: TokenFacts | None) -> dict[str, Any] | None:
+    if facts is None:
+        return None
+    values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
+    audience = values["audience"]
+    return {**values, "audience": None if audience is None else list(audience)}
+
+
+def _identity_dict(identity: Identity | None) -> dict[str, Any] | None:
+    if identity is None:
+        return None
+    references = [attrs.asdict(reference) for reference in identity.policy_references]
+    return {**attrs.asdict(identity, recurse=False), "policy_references": references}
+
+
+def _check_dict(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name.value,
+        "outcome": check.outcome.value,
+        "reason": None if check.reason is None else check.reason.value,
+        "wanted": list(check.wanted),
+        "seen": list(check.seen),
+        "claim": check.claim,
+        "source": check.source.value,
+        "place": _place_dict(check.place),
+        "stopped_here": check.stopped_here,
+    }
+
+
+def _place_dict(place: Place | None) -> dict[str, Any] | None:
+    return None if place is None else attrs.asdict(place)
