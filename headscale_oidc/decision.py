@@ -9,7 +9,14 @@ import attrs
 from headscale_oidc import claims as claims_
 from headscale_oidc import policy
 from headscale_oidc.accounts import Account
-from headscale_oidc.claims import NO_USERINFO, Claims, Source, UserinfoReading
+from headscale_oidc.claims import (
+    NO_USERINFO,
+    UNKNOWN_USERINFO,
+    Claims,
+    Source,
+    Userinfo,
+    UserinfoReading,
+)
 from headscale_oidc.config import Default, OIDCConfig, expiry_seconds
 from headscale_oidc.errors import ClaimsError, TokenRejected
 from headscale_oidc.identity import (
@@ -28,14 +35,14 @@ from headscale_oidc.token import TokenFacts
 
 @attrs.frozen
 class Case:
-    """What a decision was made of."""
+    """What a decision was made of; ``document`` is userinfo as it was given."""
 
     rules: RuleSet
     config: OIDCConfig
     checks: tuple[CompiledCheck, ...]
     accounts: tuple[Account, ...] | None
     now: float | None
-    userinfo_unknown: bool = False
+    document: Userinfo = UNKNOWN_USERINFO
     facts: TokenFacts | None = attrs.field(default=None, repr=False)
     rejected: TokenRejected | None = None
     undecodable: ClaimsError | None = None
@@ -293,7 +300,7 @@ def _userinfo_notices(decision: Decision) -> "Sequence[Notice]":
     case = decision.case
     if case.rules.userinfo is UserinfoUse.NEVER or decision.verdict is Verdict.UNKNOWN:
         return []
-    if case.userinfo_unknown:
+    if case.document is UNKNOWN_USERINFO:
         effect = "the answer" if case.rules.userinfo is UserinfoUse.FIRST else "what is stored"
         text = f"nobody looked at userinfo: {effect} holds unless userinfo contradicts the token"
         return [Notice("userinfo-unknown", text)]

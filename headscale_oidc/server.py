@@ -143,7 +143,7 @@ class Headscale:
             checks=self._checks,
             accounts=accounts,
             now=now,
-            userinfo_unknown=document is UNKNOWN_USERINFO,
+            document=document,
             facts=facts,
             **more,
         )

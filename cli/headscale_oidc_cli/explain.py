@@ -14,6 +14,7 @@ from headscale_oidc_cli.options import (
     FormatOption,
     HeadscaleOption,
     QuietOption,
+    RedactOption,
     UsersOption,
 )
 
@@ -84,6 +85,7 @@ def explain(
     ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
     quiet: QuietOption = False,
+    redact: RedactOption = False,
 ) -> int:
     """Would Headscale admit this ID token, as whom, and if not, why.
 
@@ -128,7 +130,7 @@ def explain(
         else:
             decision = issuer.server().admit(text, **known._asdict())
             issuer.say_if_not_announced(decision)
-    show(decision, now, format=format, quiet=quiet)
+    show(decision, now, format=format, quiet=quiet, redact=redact)
     from headscale_oidc_cli.exit import of_decision
 
     trusted = decision.verified or unverified
@@ -191,12 +193,16 @@ def _decide_unverified(config: "OIDCConfig", text: str, known: _Known) -> "Decis
     return server.decide(parse_signature(text, server.rules).payload, **known._asdict())
 
 
-def show(decision: "Decision", now: float, *, format: Format, quiet: bool) -> None:  # noqa: A002
+def show(decision: "Decision", now: float, *, format: Format, quiet: bool, redact: bool) -> None:  # noqa: A002
     """Print a decision."""
+    record = decision.record
+    if redact:
+        from headscale_oidc import redaction
+
+        record = redaction.redact(decision)
     if format is Format.JSON:
-        typer.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=True))
+        typer.echo(json.dumps(record.to_dict(), indent=2, ensure_ascii=True))
         return
     from headscale_oidc_cli.render import text
 
-    record = decision.record
     typer.echo(text.verdict_line(record) if quiet else text.render(record, now))

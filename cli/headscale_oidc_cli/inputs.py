@@ -51,9 +51,9 @@ def read_file(name: str, what: str) -> bytes:
     return data
 
 
-def read_token(name: str, member: str = "id_token") -> str:
+def read_token(name: str, member: str = "id_token", *, or_claims: bool = False) -> str:
     """The token in a file, however it was pasted: bare, quoted, after ``Bearer``, or inside a token
-    response, of which it is the ``member``.
+    response, of which it is the ``member``. ``or_claims``: or a JSON object, as it stands.
     """
     data = read_file(name, _KINDS[member])
     place = "standard input" if name == STDIN else name
@@ -63,13 +63,13 @@ def read_token(name: str, member: str = "id_token") -> str:
         text = "\0"
     if any(character < " " and character not in "\t\r\n\v\f" for character in text):
         raise UsageError("binary, not text", place=place, remedy="give the token as text")
-    return find_token(text, place, member)
+    return find_token(text, place, member, or_claims=or_claims)
 
 
 _KINDS = {"id_token": "an ID token", "access_token": "an access token"}
 
 
-def find_token(text: str, place: str, member: str) -> str:
+def find_token(text: str, place: str, member: str, *, or_claims: bool = False) -> str:
     """The token in a pasted text; raises UsageError."""
     text = text.strip()
     if text[:14].lower() == "authorization:":
@@ -85,11 +85,11 @@ def find_token(text: str, place: str, member: str) -> str:
             remedy="Headscale speaks OpenID Connect, not SAML: give the ID token",
         )
     if text.startswith("{"):
-        return _from_json(text, place, member)
+        return _from_json(text, place, member, or_claims=or_claims)
     return text
 
 
-def _from_json(text: str, place: str, member: str) -> str:
+def _from_json(text: str, place: str, member: str, *, or_claims: bool) -> str:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -105,6 +105,8 @@ def _from_json(text: str, place: str, member: str) -> str:
             place=place,
             remedy='ask with the scope "openid", which is what makes a provider send one',
         )
+    if or_claims:
+        return text
     raise UsageError(
         "claims, not a token", place=place, remedy=f"give them as claims: --claims {place}"
     )

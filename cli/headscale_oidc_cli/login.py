@@ -16,6 +16,7 @@ from headscale_oidc_cli.options import (
     FormatOption,
     HeadscaleOption,
     QuietOption,
+    RedactOption,
     UsersOption,
 )
 
@@ -67,6 +68,7 @@ def login(
     ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
     quiet: QuietOption = False,
+    redact: RedactOption = False,
 ) -> int:
     """Log in at the provider and explain what Headscale would make of it.
 
@@ -101,7 +103,7 @@ def login(
     userinfo = issuer.userinfo(tokens.access_token)
     now = time.time()
     decision = issuer.server().admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
-    show(decision, now, format=format, quiet=quiet)
+    show(decision, now, format=format, quiet=quiet, redact=redact)
     if save is not None:
         _keep(Path(save), tokens, userinfo, issuer.key_set_document())
     return of_decision(decision.verdict, decision.stage, trusted=decision.verified)

@@ -43,3 +43,7 @@ CAFileOption = Annotated[
     typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")]
+RedactOption = Annotated[
+    bool,
+    typer.Option("--redact", help="Placeholders for everything personal: fit for a public issue."),
+]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -529,3 +530,32 @@ def test_durations() -> None:
     assert duration(0.5) == "less than a second"
     assert duration(1) == "1 second"
     assert duration(7200) == "2 hours"
+
+
+class TestRedaction:
+    """What is fit for a public issue."""
+
+    ERIN = (f"{AUTHENTIK}/erin.jwt", "--jwks", f"{AUTHENTIK}/jwks.json", "--userinfo", "none")
+
+    def test_explain(self, run: Run) -> None:
+        """The same verdict, without names, in every format."""
+        for more in ((), ("--format", "json"), ("-q",)):
+            assert run.explain(*self.ERIN, *more, "--redact").code == Exit.NO
+            assert not re.search(r"\berin\b|acmecorp|dominic|authentik", run.out, re.IGNORECASE)
+            assert "group-not-allowed" in run.out
+
+    def test_redact(self, run: Run) -> None:
+        """A token or claims: claims that can be given to explain."""
+        for name in ("erin.jwt", "erin-claims.json"):
+            assert run("redact", f"{AUTHENTIK}/{name}").code == Exit.YES
+            assert json.loads(run.out)["email"] == "user-1@domain-1.example"
+        check_golden("redact", run.out)
+
+    @pytest.mark.parametrize("text", ["", "nonsense", "{", "[]", "a.b.c", "<saml>", "\0"])
+    def test_bad_input(self, run: Run, tmp_path: Path, text: str) -> None:
+        """One line that names the file."""
+        file = tmp_path / "file"
+        file.write_text(text)
+        assert run("redact", str(file)).code == Exit.USAGE
+        assert str(file) in run.err
+        assert not run.out

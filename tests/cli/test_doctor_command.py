@@ -39,7 +39,7 @@ def test_golden(
     monkeypatch.setattr(provider, "document", lambda _: document)
     run = doctor(provider.base, more="  allowed_groups: [/headscale]\n")
     assert run.code == Exit.NO
-    shown = run.out.replace(provider.base, "https://idp.acmecorp.net")
+    shown = run.out.replace(provider.base, "https://id.example.net")
     shown = re.sub(r"\d+ ms", "9 ms", shown).replace(str(tmp_path), "/etc/headscale")
     check_golden("doctor", shown)
     record = json.loads(doctor(provider.base, "--format", "json").out)

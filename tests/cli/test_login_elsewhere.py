@@ -119,12 +119,38 @@ class TestLogin:
             run("login", "-c", configuration(tmp_path, base), "--device", "-q")
         assert (run.code, run.out) == (Exit.YES, "ADMITTED  as alice@acmecorp.net\n"), run.err
 
+    def test_doctor(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        """Nothing wrong; then another redirect address, another scope, another secret."""
+        with started(folder, "ES256") as base:
+            config = Path(configuration(tmp_path, base))
+            sound = config.read_text()
+
+            def codes() -> set[str]:
+                run("doctor", "-c", str(config), "--format", "json")
+                found = json.loads(run.out)["findings"]
+                return {f["code"] for f in found if f["severity"] == "error"}
+
+            assert codes() == set()
+            assert run.code == Exit.YES
+            for old, new, code in (
+                (
+                    "server_url: http://127.0.0.1",
+                    "server_url: https://a.b",
+                    "authorization-refused",
+                ),
+                ("client_secret: made up", "client_secret: other", "client-refused"),
+                ("client_id: headscale", "client_id: other", "authorization-refused"),
+            ):
+                config.write_text(sound.replace(old, new))
+                assert code in codes()
+                assert run.code == Exit.NO
+
 
 def configuration(folder: Path, base: str) -> str:
     """A configuration with the group of everybody whose name begins with an a."""
     path = folder / "config.yaml"
     path.write_text(
-        f"oidc:\n  issuer: {base}\n  client_id: headscale\n  client_secret: made up\n"
+        f"server_url: http://127.0.0.1\noidc:\n  issuer: {base}\n  client_id: headscale\n  client_secret: made up\n"
         "  scope: [openid, profile, email, groups]\n  allowed_groups: [a]\n"
     )
     return str(path)
