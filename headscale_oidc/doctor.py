@@ -217,9 +217,12 @@ class _Asking:
         if not (found.token_endpoint and config.client_id and config.redirect_address):
             return None
         client = Client.of(config)
-        return self.ask(
+        began = time.monotonic()
+        answer = self.ask(
             "client", lambda: try_client(found, client, config.redirect_address, self.http)
         )
+        self.seconds["client"] = time.monotonic() - began
+        return answer
 
 
 def _skew(answer: Answer, arrived: float) -> float | None:

@@ -257,7 +257,7 @@ class TestOverSockets:
         found = self.examined(provider)
         assert self.codes(found) == {"algorithms-not-announced", "userinfo-endpoint-missing"}
         assert not found.unreachable
-        assert set(found.seen.seconds) == {"discovery", "keys", "authorization"}
+        assert set(found.seen.seconds) == {"discovery", "keys", "authorization", "client"}
         assert provider.asked[0]["code"] == "none"
         record = found.to_dict()
         assert json.loads(json.dumps(record)) == record

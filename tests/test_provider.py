@@ -1,5 +1,6 @@
 """The provider over HTTP: real sockets on loopback, with real TLS."""
 
+import datetime
 import json
 import socket
 import ssl
@@ -9,6 +10,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+from cryptography.x509.oid import NameOID
 from loopback import Answer, Routes, as_json, document, problem, raw, serving, tls
 
 import headscale_oidc as ho
@@ -166,6 +172,31 @@ class TestFaults:
         authority.issue_cert("localhost", not_after=past).configure_cert(context)
         with serving({}, context) as base:
             assert "has expired" in str(problem(lambda: discover(base, HTTP(ca_file=ca_file))))
+
+    def test_self_signed(self, tmp_path: Path) -> None:
+        """A certificate that nobody else signed is said to be so, and can be trusted."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        today = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(today - datetime.timedelta(days=1))
+            .not_valid_after(today + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        file, private = tmp_path / "own.pem", tmp_path / "key.pem"
+        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        private.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file, private)
+        with serving({"/": lambda: (200, {}, b"1")}, context) as base:
+            error = problem(lambda: HTTP().get(f"{base}/", limit=9))
+            assert "self-signed" in str(error)
+            assert "--ca-file" in error.remedy
+            assert HTTP(ca_file=str(file)).get(f"{base}/", limit=9).body == b"1"
 
     def test_unreachable(self) -> None:
         """Nobody listens; nobody knows the name; that is no address."""

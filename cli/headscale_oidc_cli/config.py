@@ -12,7 +12,7 @@ def config(
     headscale: HeadscaleOption = "auto",
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> None:
-    """Show what Headscale reads of its OIDC configuration, each key with its place.
+    """Show what Headscale reads, each key with its place.
 
     Keys that the release ignores are named too. Exit code 2 where the server would not start.
     """

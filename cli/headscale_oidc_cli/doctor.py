@@ -20,7 +20,7 @@ def doctor(
     ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
 ) -> int:
-    """Tell what is wrong between the configuration and the provider, before anybody logs in.
+    """Find what stops logins before anybody tries.
 
     Asks for discovery and keys, sends Headscale's authorization request with prompt=none, which
     logs nobody in, and a made-up code with the client's secret to the token endpoint. Exit code 3

@@ -70,7 +70,7 @@ def login(
     quiet: QuietOption = False,
     redact: RedactOption = False,
 ) -> int:
-    """Log in at the provider and explain what Headscale would make of it.
+    """Log in at the provider; explain what comes back.
 
     Client, scopes and extra parameters are Headscale's own. Register the redirect address that is
     printed at the provider, besides Headscale's.

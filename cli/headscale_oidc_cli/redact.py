@@ -10,9 +10,9 @@ def redact(
         str, typer.Argument(metavar="FILE", help="A token, or claims; - is standard input.")
     ],
 ) -> None:
-    """Print a token's claims with placeholders for everything personal.
+    """Print a token's claims, fit for a public issue.
 
-    Members, types and times stay; the same text is the same placeholder throughout.
+    Everything personal becomes a placeholder; members, types and times stay; the same text is the same placeholder throughout.
     """
     from headscale_oidc.errors import ClaimsError, TokenRejected
     from headscale_oidc.jws import parse_payload
