@@ -4,7 +4,7 @@ Source: ``hscontrol/types/users.go`` (``OIDCClaims``, ``OIDCUserInfo``, ``Flexib
 ``FlexibleStringSlice``), ``hscontrol/oidc.go``, and go-oidc's own reading of userinfo.
 """
 
-from enum import Enum
+from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -33,7 +33,7 @@ UNKNOWN_USERINFO: Final = NoUserinfo.UNKNOWN
 Userinfo: TypeAlias = bytes | str | NoUserinfo
 
 
-class Source(Enum):
+class Source(StrEnum):
     """Where a claim's value came from."""
 
     TOKEN = "ID token"  # noqa: S105 - no secret

@@ -223,6 +223,9 @@ class Decision:
     @cached_property
     def record(self) -> Record:
         """Everything, worked out, as a value."""
+        # hints read decisions, and nobody who only decides pays for them
+        from headscale_oidc import hints, provenance  # noqa: PLC0415
+
         case = self.case
         by_token = case.config.use_expiry_from_token
         setting = "oidc.use_expiry_from_token" if by_token else case.rules.expiry_setting
@@ -233,11 +236,13 @@ class Decision:
             stage=self.stage,
             reason=self.reason,
             problem=self.problem,
-            remedy=self.remedy,
+            remedy=hints.remedy(self),
+            hints=hints.hints(self),
             release=self.release,
             release_chosen=case.config.release_chosen,
             token=None if facts is None else attrs.evolve(facts, payload=None),
             checks=self.checks,
+            claims=provenance.report(case),
             identity=self.identity,
             account=self.account,
             account_id=self.account_id,
@@ -257,7 +262,6 @@ class Decision:
 
 
 _NOT_CHECKED = ("nonce against its cookie", "state", "PKCE")
-_ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 
 
 def present(payload: bytes) -> frozenset[str]:
@@ -280,9 +284,6 @@ def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
 def _notices(decision: Decision) -> "Sequence[Notice]":
     case, rules = decision.case, decision.case.rules
     found: list[Notice] = []
-    if case.facts is not None and (case.facts.type or "").lower() in _ACCESS_TOKEN_TYPES:
-        text = "this is an access token (typ at+jwt); Headscale looks at the ID token"
-        found.append(Notice("access-token", text))
     if rules.nonce_missing is not None and case.facts is not None and case.facts.has_nonce is False:
         found.append(
             Notice(

@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 
 from headscale_oidc.config import Place
+from headscale_oidc.findings import Finding
 from headscale_oidc.identity import AccountOutcome, Identity
 from headscale_oidc.policy import Check
+from headscale_oidc.provenance import ClaimReport
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.token import TokenFacts
 
@@ -69,10 +71,12 @@ class Record:
     reason: Reason | None
     problem: str
     remedy: str
+    hints: tuple[Finding, ...]
     release: str
     release_chosen: str
     token: TokenFacts | None
     checks: tuple[Check, ...]
+    claims: tuple[ClaimReport, ...]
     identity: Identity | None
     account: AccountOutcome | None
     account_id: int | None
@@ -95,10 +99,14 @@ class Record:
             "reason": None if self.reason is None else self.reason.value,
             "problem": self.problem,
             "remedy": self.remedy,
+            "hints": [hint.to_dict() for hint in self.hints],
             "release": self.release,
             "release_chosen": self.release_chosen,
             "token": _token_dict(self.token),
             "checks": [_check_dict(check) for check in self.checks],
+            "claims": [
+                {**attrs.asdict(claim), "source": claim.source.value} for claim in self.claims
+            ],
             "identity": _identity_dict(self.identity),
             "account": None if self.account is None else self.account.value,
             "account_id": self.account_id,

@@ -4,9 +4,8 @@ Names, addresses, subjects, groups, hosts and whatever else a token holds become
 same text is the same placeholder throughout. Types, separators, the verdict and its reasons stay.
 """
 
-import json as standard_json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -276,7 +275,7 @@ def redact_claims(payload: bytes) -> str:
         value = json.parse(payload)
     except ValueError as problem:
         raise ClaimsError(f"the claims are not JSON: {problem}") from None
-    return _dump(_masked(value, "value", _Placeholders(), depth=0))
+    return json.dump(_masked(value, "value", _Placeholders(), depth=0))
 
 
 def _masked(value: json.Value, kind: str, placeholders: _Placeholders, *, depth: int) -> json.Value:
@@ -311,20 +310,3 @@ def _name(name: str, kind: str, placeholders: _Placeholders, *, depth: int) -> s
     if depth and kind:
         return placeholders.of("member", name)
     return _LONG_NUMBER.sub("0", name)
-
-
-def _dump(value: json.Value, indent: str = "") -> str:
-    """JSON, members in their order, duplicates included."""
-    inner = f"{indent}  "
-    if isinstance(value, json.Members):
-        items: Iterable[str] = (
-            f"{standard_json.dumps(name)}: {_dump(member, inner)}" for name, member in value
-        )
-        opening, closing = "{", "}"
-    elif isinstance(value, list):
-        items = (_dump(item, inner) for item in value)
-        opening, closing = "[", "]"
-    else:
-        return standard_json.dumps(value)
-    lines = f",\n{inner}".join(items)
-    return f"{opening}\n{inner}{lines}\n{indent}{closing}" if lines else opening + closing

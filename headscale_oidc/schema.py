@@ -4,8 +4,10 @@ from enum import StrEnum
 from typing import Any
 
 from headscale_oidc.claims import Source
+from headscale_oidc.findings import Severity
 from headscale_oidc.identity import AccountOutcome
 from headscale_oidc.policy import Outcome
+from headscale_oidc.provenance import Presence
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.record import SCHEMA_VERSION
 from headscale_oidc.releases import CheckName
@@ -37,6 +39,20 @@ def _list(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": _object(properties)}
 
 
+_PLACE = _object(
+    {"file": _MAYBE_TEXT, "line": _MAYBE_INTEGER, "variable": _MAYBE_TEXT}, optional=True
+)
+_FINDING = {
+    "code": _TEXT,
+    "severity": _one_of(Severity),
+    "about": _TEXT,
+    "problem": _TEXT,
+    "remedy": _TEXT,
+    "place": _PLACE,
+}
+_CLAIM_STATE = {"presence": _one_of(Presence), "value": _TEXT}
+
+
 def decision_schema() -> dict[str, Any]:
     """The schema of :meth:`Decision.to_dict`, as JSON Schema 2020-12."""
     token = {
@@ -57,10 +73,8 @@ def decision_schema() -> dict[str, Any]:
         "wanted": _TEXTS,
         "seen": _TEXTS,
         "claim": _TEXT,
-        "source": {"enum": [source.value for source in Source]},
-        "place": _object(
-            {"file": _MAYBE_TEXT, "line": _MAYBE_INTEGER, "variable": _MAYBE_TEXT}, optional=True
-        ),
+        "source": _one_of(Source),
+        "place": _PLACE,
         "stopped_here": _FLAG,
     }
     identity = {
@@ -86,10 +100,20 @@ def decision_schema() -> dict[str, Any]:
                 "reason": _one_of(Reason, optional=True),
                 "problem": _TEXT,
                 "remedy": _TEXT,
+                "hints": _list(_FINDING),
                 "release": _TEXT,
                 "release_chosen": _TEXT,
                 "token": _object(token, optional=True),
                 "checks": _list(check),
+                "claims": _list(
+                    {
+                        "name": _TEXT,
+                        "token": _object(_CLAIM_STATE),
+                        "userinfo": _object(_CLAIM_STATE, optional=True),
+                        "source": _one_of(Source),
+                        "effect": _TEXT,
+                    }
+                ),
                 "identity": _object(identity, optional=True),
                 "account": _one_of(AccountOutcome, optional=True),
                 "account_id": _MAYBE_INTEGER,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
+from json import dumps as encode
 from typing import Any, NoReturn, TypeAlias
 
 from headscale_oidc.golang import strconv
@@ -380,6 +381,27 @@ def beyond_float(value: float) -> bool:
         return abs(float(value)) == float("inf")
     except OverflowError:
         return True
+
+
+def dump(value: Value, indent: str | None = "") -> str:
+    """A value as JSON, members in their order, duplicates included.
+
+    ``indent``: None is in one line, and with letters as they are, beyond ASCII too.
+    """
+    if not isinstance(value, Members | list):
+        return encode(value, ensure_ascii=indent is not None)
+    inner = None if indent is None else f"{indent}  "
+    items: Iterable[str]
+    if isinstance(value, Members):
+        opening, closing = "{", "}"
+        items = (f"{encode(name)}: {dump(member, inner)}" for name, member in value)
+    else:
+        opening, closing = "[", "]"
+        items = (dump(item, inner) for item in value)
+    if indent is None:
+        return f"{opening}{', '.join(items)}{closing}"
+    lines = f",\n{inner}".join(items)
+    return f"{opening}\n{inner}{lines}\n{indent}{closing}" if lines else opening + closing
 
 
 def interface_problem(value: Value) -> str | None:

@@ -1,6 +1,7 @@
 """Colour, wrapping, and making hostile text harmless."""
 
 import os
+import re
 import sys
 import textwrap
 import unicodedata
@@ -90,9 +91,22 @@ def some(texts: tuple[str, ...], *, limit: int = 8) -> str:
     return ", ".join(shown)
 
 
-def quoted(text: str, *, limit: int = 120) -> str:
+_LONG_RUN = re.compile(r'[^\s"]{161,}|"[^"]{161,}')
+
+
+def sentence(text: str) -> str:
+    """A sentence that quotes values: made harmless, the very long ones without their end."""
+    return printable(_LONG_RUN.sub(lambda match: f"{match[0][:160]}…", text))
+
+
+def cut(text: str, *, limit: int = 120) -> str:
+    """A text without its end where it is very long."""
+    return f"{text[:limit]}…" if len(text) > limit else text
+
+
+def quoted(text: str) -> str:
     """A value as it stands, in quotes where it could be misread, cut where it is very long."""
-    cut = f"{text[:limit]}…" if len(text) > limit else text
-    safe = printable(cut)
-    plain = safe and safe == cut and not any(c in " \t\",'" for c in safe)
+    shown = cut(text)
+    safe = printable(shown)
+    plain = safe and safe == shown and not any(c in " \t\",'" for c in safe)
     return safe if plain else '"' + safe.replace('"', '\\"') + '"'

@@ -1,11 +1,24 @@
 """A decision as text: the verdict first, then why, then everything else that one can know."""
 
+import itertools
+
 from headscale_oidc import CheckName, Outcome, Record, Source, Stage, Verdict
 from headscale_oidc.config import Place
+from headscale_oidc.findings import Finding, Severity
 from headscale_oidc.identity import Identity
 from headscale_oidc.policy import Check
+from headscale_oidc.provenance import ClaimState, Presence
 from headscale_oidc.token import describe_time
-from headscale_oidc_cli.render.style import Style, paint, printable, quoted, some, wrap
+from headscale_oidc_cli.render.style import (
+    Style,
+    cut,
+    paint,
+    printable,
+    quoted,
+    sentence,
+    some,
+    wrap,
+)
 
 _LABEL = 14
 _SYMBOLS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.OFF: "-"}
@@ -18,7 +31,12 @@ _VERDICT_STYLES = {
 
 
 def verdict_line(record: Record) -> str:
-    """The first line: verdict, reason code, and the reason in words."""
+    """The verdict, the reason's code, and the reason in words, in one line."""
+    words, why = _verdict(record)
+    return paint(words, _VERDICT_STYLES[record.verdict], Style.STRONG) + why
+
+
+def _verdict(record: Record) -> tuple[str, str]:
     words = record.verdict.value.upper()
     if not record.verified and record.stage is not Stage.TOKEN:
         words += ", NOT VERIFIED"
@@ -27,27 +45,36 @@ def verdict_line(record: Record) -> str:
         why = f"  {record.reason.value}: {record.reason.sentence}"
     elif record.identity is not None:
         why = f"  as {quoted(record.identity.login_name)}"
-    style = _VERDICT_STYLES[record.verdict]
-    return paint(words, style, Style.STRONG) + why
+    return words, why
+
+
+def _headline(record: Record) -> str:
+    words, why = _verdict(record)
+    painted = paint(words, _VERDICT_STYLES[record.verdict], Style.STRONG)
+    return wrap(words + why, rest="  ").replace(words, painted, 1)
 
 
 def render(record: Record, now: float) -> str:
-    """The whole answer."""
+    """The whole answer; the first screen says what it comes down to."""
+    admitted = record.verdict is Verdict.ADMITTED
+    details = [_checks(record), _identity(record), _claims(record)]
+    if admitted:
+        details = [_identity(record), _checks(record), _claims(record)]
     parts = [
-        verdict_line(record),
+        _headline(record),
         *_why(record),
         *_response(record),
         _line("release", f"Headscale {record.release}{_chosen(record)}"),
         *_token(record, now),
-        *_checks(record),
-        *_identity(record),
+        *itertools.chain.from_iterable(details),
+        *_notes(record),
         *_unchecked(record),
     ]
     return "\n".join(parts)
 
 
 def _line(label: str, text: str) -> str:
-    return wrap(printable(text), first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
+    return wrap(sentence(text), first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
 
 
 def _heading(text: str) -> str:
@@ -56,10 +83,14 @@ def _heading(text: str) -> str:
 
 def _why(record: Record) -> list[str]:
     lines = []
+    causes = [hint for hint in record.hints if hint.severity is Severity.ERROR]
     if record.problem and record.reason and record.problem != record.reason.sentence:
         lines.append(_line("because", record.problem))
-    if record.remedy:
+    if record.remedy and not causes:
         lines.append(_line("remedy", record.remedy))
+    for hint in record.hints:
+        if hint.severity is not Severity.NOTE:
+            lines += _hint(hint)
     lines += [
         _line("if", f"{other.condition}: {other.verdict}{_code(other.reason)}")
         for other in record.alternatives
@@ -70,6 +101,44 @@ def _why(record: Record) -> list[str]:
         )
     lines += [_line("! note", notice.text) for notice in record.notices]
     return lines
+
+
+_HINTS = {Severity.ERROR: "cause", Severity.WARNING: "! warning", Severity.NOTE: "! note"}
+
+
+def _hint(hint: Finding) -> list[str]:
+    place = "" if hint.place is None else f"  [{hint.place}]"
+    lines = [_line(_HINTS[hint.severity], f"{hint.problem}{place}")]
+    if hint.remedy:
+        lines.append(_line("  remedy", hint.remedy))
+    return lines
+
+
+def _claims(record: Record) -> list[str]:
+    lines = [_heading("claims    as they came")] if record.claims else []
+    for claim in record.claims:
+        text = f"{_state(claim.token)} in the ID token"
+        if claim.userinfo is not None:
+            text += f"; {_state(claim.userinfo)} in userinfo"
+        if claim.effect:
+            text += f"; {claim.effect}"
+        lines.append(wrap(printable(text), first=f"  {claim.name:<20}", rest=" " * 22))
+    return lines
+
+
+def _notes(record: Record) -> list[str]:
+    notes = [hint for hint in record.hints if hint.severity is Severity.NOTE]
+    lines = [""] if notes else []
+    for hint in notes:
+        lines += _hint(hint)
+    return lines
+
+
+def _state(state: ClaimState) -> str:
+    value = cut(state.value)
+    if state.presence in {Presence.PRESENT, Presence.FALSE}:
+        return value
+    return state.presence.upper() + (f" ({value})" if state.presence is Presence.WRONG_TYPE else "")
 
 
 def _code(reason: object) -> str:
