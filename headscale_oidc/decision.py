@@ -44,6 +44,7 @@ class Case:
     now: float | None
     document: Userinfo = UNKNOWN_USERINFO
     facts: TokenFacts | None = attrs.field(default=None, repr=False)
+    token: str | None = attrs.field(default=None, repr=False)
     rejected: TokenRejected | None = None
     undecodable: ClaimsError | None = None
     claims: Claims | None = None

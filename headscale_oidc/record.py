@@ -3,6 +3,7 @@
 What is printed, written as JSON and redacted is a record.
 """
 
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
 import attrs
@@ -56,13 +57,86 @@ class UserinfoUsed:
     ignored: str
 
 
+class Side(StrEnum):
+    """Where a change is made."""
+
+    CONFIGURATION = "configuration"
+    PROVIDER = "provider"
+    RELEASE = "release"
+
+
+class Opening(IntEnum):
+    """Whom a change lets in, or shuts out, besides this person; the narrowest first."""
+
+    NOBODY_ELSE = 0
+    GROUP = 1
+    DOMAIN = 2
+    UNVERIFIED = 3
+    MANY = 4
+    EVERYBODY = 5
+
+
+@attrs.frozen
+class Fix:
+    """One change (or several together) after which the verdict is the other one.
+
+    ``opens_to`` says whom it concerns besides this person, "" for nobody; ``place`` is where the
+    setting stands.
+    """
+
+    side: Side
+    text: str
+    opening: Opening
+    opens_to: str = ""
+    place: Place | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        place = None if self.place is None else attrs.asdict(self.place)
+        values = attrs.asdict(self, recurse=False)
+        return {**values, "side": self.side.value, "opening": self.opening.name, "place": place}
+
+
+@attrs.frozen
+class ReleaseOutcome:
+    """What some releases, one after the other, make of a login alike.
+
+    ``verdict`` None: the server does not start, ``problem`` says why. ``changed`` names what
+    differs from the releases before ("verdict", "username" …), ``rules`` the rules that did it.
+    """
+
+    releases: tuple[str, ...]
+    verdict: Verdict | None
+    reason: Reason | None = None
+    username: str = ""
+    email: str = ""
+    provider_identifier: str | None = None
+    account: str | None = None
+    problem: str = ""
+    changed: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``0.24.0-0.27.1``."""
+        first, last = self.releases[0], self.releases[-1]
+        return first if first == last else f"{first}-{last}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            name: value.value if isinstance(value, Enum) else value
+            for name, value in attrs.asdict(self).items()
+        }
+
+
 @attrs.frozen
 class Record:
     """A decision in full; the members are those of Decision.
 
     ``node_lifetime``: seconds after the login, None for ever (or until ``node_expiry``, where the
     token's expiry counts); ``node_expiry_setting`` the key that says so. ``not_checked``: what
-    only a browser session shows.
+    only a browser session shows. ``fixes`` and ``releases`` are () unless they were asked for.
     """
 
     verdict: Verdict
@@ -88,6 +162,8 @@ class Record:
     alternatives: tuple[Alternative, ...]
     notices: tuple[Notice, ...]
     not_checked: tuple[str, ...]
+    fixes: tuple[Fix, ...] = ()
+    releases: tuple[ReleaseOutcome, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, with the version of their schema."""
@@ -125,6 +201,8 @@ class Record:
             ],
             "notices": [attrs.asdict(notice) for notice in self.notices],
             "not_checked": list(self.not_checked),
+            "fixes": [fix.to_dict() for fix in self.fixes],
+            "releases": [outcome.to_dict() for outcome in self.releases],
         }
 
 

@@ -21,6 +21,8 @@ from headscale_oidc.golang import json
 from headscale_oidc.record import Record
 
 _SEPARATORS = re.compile(r"([\s,/@\\*\"']+)")
+_OURS = "headscale"
+"""The product's own name stays: it is no secret, and our sentences need it."""
 _LEAST_IN_SENTENCES = 4
 """Shorter texts are replaced in sentences only between quotes: they could be a word of ours."""
 
@@ -78,7 +80,18 @@ _PUBLIC_SEGMENTS = frozenset(
     | {"cdn-cgi", "access", "sso", "callback", "adfs", "common", "organizations", "consumers", ""}
 )
 _SAME = frozenset(
-    {"claim", "code", "release", "release_chosen", "node_expiry_setting", "algorithm", "type"}
+    {
+        "changed",
+        "rules",
+        "releases_",
+        "claim",
+        "code",
+        "release",
+        "release_chosen",
+        "node_expiry_setting",
+        "algorithm",
+        "type",
+    }
 )
 _LONG_NUMBER = re.compile(r"\d{6,}")
 
@@ -92,6 +105,8 @@ class _Placeholders:
 
     def of(self, kind: str, text: str) -> str:
         """The placeholder of a text that holds no separator."""
+        if text.lower() == _OURS:
+            return text
         if text not in self.by_text:
             self.counts[kind] = self.counts.get(kind, 0) + 1
             suffix = ".example" if kind in {"domain", "host"} else ""
@@ -162,8 +177,8 @@ def _anywhere(text: str) -> str:
     return f"{start}{escaped}{end}"
 
 
-def redact(decision: Decision) -> Record:
-    """The record of a decision with placeholders for everything personal."""
+def redact(decision: Decision, record: Record | None = None) -> Record:
+    """The record of a decision (or one that holds more) with placeholders for what is personal."""
     case = decision.case
     placeholders = _Placeholders()
     _configuration(placeholders, case.config)
@@ -173,7 +188,7 @@ def redact(decision: Decision) -> Record:
             _document(placeholders, document)
     for account in case.accounts or ():
         _account(placeholders, account)
-    record = decision.record
+    record = record or decision.record
     if record.token is not None and record.token.kid:
         placeholders.of("key", record.token.kid)
     if record.identity is not None:
@@ -187,6 +202,10 @@ def redact(decision: Decision) -> Record:
             ("user", identity.login_name),
         ):
             _derived(placeholders, kind, text)
+    for outcome in record.releases:
+        _derived(placeholders, "user", outcome.username)
+        _derived(placeholders, "user", outcome.email)
+        _derived(placeholders, "identifier", outcome.provider_identifier or "")
     redacted: Record = _walk(record, placeholders.sentence())
     return redacted
 
@@ -213,6 +232,9 @@ _WORD = re.compile(r"[^\W_][\w.-]*")
 
 
 def _configuration(placeholders: _Placeholders, config: OIDCConfig) -> None:
+    for _, place in config.places:
+        if place.file and PurePath(place.file).name != place.file:
+            placeholders.by_text[place.file] = PurePath(place.file).name
     for address in (config.issuer, config.server_url):
         if address:
             placeholders.mask("value", address)

@@ -9,7 +9,7 @@ from headscale_oidc.identity import AccountOutcome
 from headscale_oidc.policy import Outcome
 from headscale_oidc.provenance import Presence
 from headscale_oidc.reasons import Reason, Stage, Verdict
-from headscale_oidc.record import SCHEMA_VERSION
+from headscale_oidc.record import SCHEMA_VERSION, Opening, Side
 from headscale_oidc.releases import CheckName
 
 _TEXT = {"type": "string"}
@@ -133,6 +133,29 @@ def decision_schema() -> dict[str, Any]:
                 ),
                 "notices": _list({"code": _TEXT, "text": _TEXT}),
                 "not_checked": _TEXTS,
+                "fixes": _list(
+                    {
+                        "side": _one_of(Side),
+                        "text": _TEXT,
+                        "opening": {"enum": [opening.name for opening in Opening]},
+                        "opens_to": _TEXT,
+                        "place": _PLACE,
+                    }
+                ),
+                "releases": _list(
+                    {
+                        "releases": _TEXTS,
+                        "verdict": _one_of(Verdict, optional=True),
+                        "reason": _one_of(Reason, optional=True),
+                        "username": _TEXT,
+                        "email": _TEXT,
+                        "provider_identifier": _MAYBE_TEXT,
+                        "account": _one_of(AccountOutcome, optional=True),
+                        "problem": _TEXT,
+                        "changed": _TEXTS,
+                        "rules": _TEXTS,
+                    }
+                ),
             }
         ),
     }

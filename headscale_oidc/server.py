@@ -98,8 +98,8 @@ class Headscale:
             verified = token.verify(id_token, expected, now)
         except TokenRejected as rejected:
             facts = token.read_facts(id_token, expected, rejected)
-            return self._rejected(rejected, facts, userinfo, known, now)
-        return self._decide(TokenFacts.of(verified), userinfo, known, now, verified=True)
+            return self._rejected(rejected, facts, userinfo, known, now, given=id_token)
+        return self._decide(TokenFacts.of(verified), userinfo, known, now, given=id_token)
 
     def decide(
         self,
@@ -118,7 +118,7 @@ class Headscale:
         data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
         _check_object(data)
         known = None if accounts is None else tuple(accounts)
-        return self._decide(token.claims_facts(data), userinfo, known, now, verified=False)
+        return self._decide(token.claims_facts(data), userinfo, known, now, given=None)
 
     def _need_expected(self) -> token.Expected:
         if self._expected is None:
@@ -135,6 +135,7 @@ class Headscale:
         document: Userinfo,
         accounts: tuple[Account, ...] | None,
         now: float | None,
+        given: str | None,
         **more: Any,
     ) -> Case:
         return Case(
@@ -145,6 +146,7 @@ class Headscale:
             now=now,
             document=document,
             facts=facts,
+            token=given,
             **more,
         )
 
@@ -155,6 +157,8 @@ class Headscale:
         userinfo: Userinfo,
         accounts: tuple[Account, ...] | None,
         now: float,
+        *,
+        given: str,
     ) -> Decision:
         """Refused, but what would have come after is still worked out where the payload allows."""
         more: dict[str, Any] = {}
@@ -163,7 +167,7 @@ class Headscale:
                 more["claims"], more["userinfo"] = self._read(facts.payload, userinfo)
             except ClaimsError:
                 pass
-        case = self._case(facts, userinfo, accounts, now, rejected=rejected, **more)
+        case = self._case(facts, userinfo, accounts, now, given, rejected=rejected, **more)
         return Decision(Verdict.DENIED, False, rejected.reason, self.release, case)  # noqa: FBT003
 
     def _decide(
@@ -173,19 +177,23 @@ class Headscale:
         accounts: tuple[Account, ...] | None,
         now: float | None,
         *,
-        verified: bool,
+        given: str | None,
     ) -> Decision:
+        """Decide on claims; ``given`` is the token that was verified, None where nobody did."""
+        verified = given is not None
         assert facts.payload is not None  # noqa: S101 - verified or checked to be an object
         try:
             claims, reading = self._read(facts.payload, userinfo)
         except ClaimsError as error:
-            case = self._case(facts, userinfo, accounts, now, undecodable=error)
+            case = self._case(facts, userinfo, accounts, now, given, undecodable=error)
             reason = Reason.CLAIMS_UNDECODABLE
             return Decision(Verdict.DENIED, verified, reason, self.release, case)
         seen = claims_.for_checks(claims, reading.claims, self.rules)
         failed = policy.first_failure(self._checks, seen)
         if failed is not None:
-            case = self._case(facts, userinfo, accounts, now, claims=claims, userinfo=reading)
+            case = self._case(
+                facts, userinfo, accounts, now, given, claims=claims, userinfo=reading
+            )
             if self._may_turn(failed, seen, userinfo, facts.payload):
                 return Decision(
                     Verdict.UNKNOWN, verified, Reason.USERINFO_MISSING, self.release, case
@@ -194,7 +202,7 @@ class Headscale:
         stored = claims_.for_storage(claims, reading.claims, self.rules)
         found = find_account(stored, self.rules, self.config, accounts or ())
         case = self._case(
-            facts, userinfo, accounts, now, claims=claims, userinfo=reading, found=found
+            facts, userinfo, accounts, now, given, claims=claims, userinfo=reading, found=found
         )
         verdict = Verdict.ADMITTED if found.failed is None else Verdict.DENIED
         return Decision(verdict, verified, found.failed, self.release, case)

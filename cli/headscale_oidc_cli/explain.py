@@ -19,8 +19,10 @@ from headscale_oidc_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from headscale_oidc import Account, Decision, OIDCConfig
+    from headscale_oidc import Account, Decision, Headscale, OIDCConfig, RuleSet
     from headscale_oidc.claims import Userinfo
+    from headscale_oidc.record import Record, ReleaseOutcome
+    from headscale_oidc_cli.issuer import Issuer
 
 
 class _Known(NamedTuple):
@@ -82,6 +84,13 @@ def explain(
             help="Decide on claims although nobody verified them (exit code 0 if admitted).",
         ),
     ] = False,
+    all_releases: Annotated[
+        bool,
+        typer.Option("--all-releases", help="What each release of Headscale would make of it."),
+    ] = False,
+    to_deny: Annotated[
+        bool, typer.Option("--to-deny", help="What would refuse this person, where admitted.")
+    ] = False,
     ca_file: CAFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
     quiet: QuietOption = False,
@@ -91,6 +100,8 @@ def explain(
 
     Without --jwks the keys are fetched from the issuer; nothing else is sent anywhere.
     """
+    import attrs
+
     from headscale_oidc.config import load_config
     from headscale_oidc_cli import inputs
 
@@ -122,19 +133,49 @@ def explain(
         document = issuer.userinfo(inputs.read_token(access_token, "access_token"))
     known = _Known(document, read_accounts(users), now)
     if token is None:
-        decision = _decide(loaded, claims or "", known)
+        server, decision = _decide(loaded, claims or "", known)
     else:
         text = inputs.read_token(token)
         if unverified and jwks is None:
-            decision = _decide_unverified(loaded, text, known)
+            server, decision = _decide_unverified(loaded, text, known)
         else:
-            decision = issuer.server().admit(text, **known._asdict())
+            server = issuer.server()
+            decision = server.admit(text, **known._asdict())
             issuer.say_if_not_announced(decision)
-    show(decision, now, format=format, quiet=quiet, redact=redact)
+    record = decision.record
+    if not quiet:
+        from headscale_oidc.fixes import fixes
+
+        record = attrs.evolve(record, fixes=fixes(decision, server, to_deny=to_deny))
+    if all_releases:
+        outcomes = _across(issuer, decision, config)
+        record = attrs.evolve(record, releases=outcomes)
+    show(decision, record, now, format=format, quiet=quiet, redact=redact)
     from headscale_oidc_cli.exit import of_decision
 
     trusted = decision.verified or unverified
     return of_decision(decision.verdict, decision.stage, trusted=trusted)
+
+
+def _across(
+    issuer: "Issuer", decision: "Decision", config: str | None
+) -> "tuple[ReleaseOutcome, ...]":
+    """What other releases would make of it, each with the configuration as it would read it."""
+    from headscale_oidc.config import load_config
+    from headscale_oidc.server import Headscale
+    from headscale_oidc.upgrade import across_releases
+
+    case = decision.case
+    known = _Known(case.document, case.accounts, case.now or 0.0)._asdict()
+
+    def decide(rules: "RuleSet") -> "Decision":
+        loaded = load_config(config, environ=os.environ, release=rules)
+        if case.token is not None:
+            return issuer.server(loaded, rules).admit(case.token, **known)
+        payload = b"{}" if case.facts is None else case.facts.payload or b"{}"
+        return Headscale(loaded, release=rules).decide(payload, **known)
+
+    return across_releases(decide)
 
 
 def _userinfo(name: str | None) -> "Userinfo":
@@ -173,33 +214,44 @@ def read_accounts(name: str | None) -> "tuple[Account, ...] | None":
         raise AccountsError(error.problem, remedy=error.remedy, place=name) from None
 
 
-def _decide(config: "OIDCConfig", name: str, known: _Known) -> "Decision":
+def _decide(config: "OIDCConfig", name: str, known: _Known) -> "tuple[Headscale, Decision]":
     from headscale_oidc.errors import ClaimsError
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs
 
     data = inputs.read_file(name, "claims")
+    server = Headscale(config)
     try:
-        return Headscale(config).decide(data, **known._asdict())
+        return server, server.decide(data, **known._asdict())
     except ClaimsError as error:
         raise ClaimsError(error.problem, remedy=error.remedy, place=name) from None
 
 
-def _decide_unverified(config: "OIDCConfig", text: str, known: _Known) -> "Decision":
+def _decide_unverified(
+    config: "OIDCConfig", text: str, known: _Known
+) -> "tuple[Headscale, Decision]":
     from headscale_oidc.jws import parse_signature
     from headscale_oidc.server import Headscale
 
     server = Headscale(config)
-    return server.decide(parse_signature(text, server.rules).payload, **known._asdict())
+    payload = parse_signature(text, server.rules).payload
+    return server, server.decide(payload, **known._asdict())
 
 
-def show(decision: "Decision", now: float, *, format: Format, quiet: bool, redact: bool) -> None:  # noqa: A002
-    """Print a decision."""
-    record = decision.record
+def show(
+    decision: "Decision",
+    record: "Record",
+    now: float,
+    *,
+    format: Format,  # noqa: A002 - the option's name
+    quiet: bool,
+    redact: bool,
+) -> None:
+    """Print the record of a decision."""
     if redact:
         from headscale_oidc import redaction
 
-        record = redaction.redact(decision)
+        record = redaction.redact(decision, record)
     if format is Format.JSON:
         typer.echo(json.dumps(record.to_dict(), indent=2, ensure_ascii=True))
         return

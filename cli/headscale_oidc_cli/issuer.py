@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headscale_oidc.decision import Decision
     from headscale_oidc.discovery import Discovery
     from headscale_oidc.provider import HTTP
+    from headscale_oidc.releases import RuleSet
 
 ALWAYS_ANNOUNCED = "RS256"
 """The algorithm that every provider announces (OpenID Connect Discovery 1.0 section 3)."""
@@ -72,14 +73,20 @@ class Issuer:
         except ProviderError as error:
             raise inputs.UsageError(error.problem, remedy=error.remedy) from None
 
-    def server(self) -> Headscale:
-        """The server with the issuer's keys and algorithms."""
-        rules = rule_set(self.config.release)
-        keys = self._keys()
+    def server(
+        self, config: "OIDCConfig | None" = None, rules: "RuleSet | None" = None
+    ) -> Headscale:
+        """The server with the issuer's keys and algorithms, or another server at this issuer.
+
+        ``config`` and ``rules`` are the other's.
+        """
+        keys = self._keys() if rules is None else self._keys_under(rules)
+        config = config or self.config
+        rules = rules or rule_set(config.release)
         algorithms = rules.algorithms  # where nobody knows what is announced, all that may be
         if self.jwks_file is None or self.discovery_file is not None:
             algorithms = supported_algorithms(self.discovery.algorithms or (), rules)
-        return Headscale(self.config, keys=keys, algorithms=algorithms)
+        return Headscale(config, release=rules, keys=keys, algorithms=algorithms)
 
     def say_if_not_announced(self, decision: "Decision") -> None:
         """Say which algorithm was taken although nobody knows that the issuer announces it."""
@@ -92,24 +99,29 @@ class Issuer:
                 "announces it; --discovery FILE checks that"
             )
 
+    @cached_property
     def key_set_document(self) -> bytes:
-        """The key set as the issuer serves it; raises ProviderError."""
+        """The key set as the issuer serves it, or as it is in the file; raises ProviderError."""
+        if self.jwks_file is not None:
+            return inputs.read_file(self.jwks_file, "a key set")
         return self.http.get(self.discovery.jwks_uri, limit=MAX_KEY_SET_BYTES).body
 
     def _keys(self) -> KeySource:
         """The keys; a set with a bad key makes the server refuse the token, and say why."""
-        release = self.config.release
-        try:
-            if self.jwks_file is not None:
-                document = inputs.read_file(self.jwks_file, "a key set")
-                return KeySet.from_json(document, release=release)
-            from headscale_oidc.provider import RemoteKeys
+        if self.jwks_file is not None:
+            return self._keys_under(rule_set(self.config.release))
+        from headscale_oidc.provider import RemoteKeys
 
-            return RemoteKeys(self.discovery.jwks_uri, self.http, release=release)
+        try:
+            return RemoteKeys(self.discovery.jwks_uri, self.http, release=self.config.release)
         except KeySetError as error:
-            if error.key is None:
-                raise
-            return UnreadableKeys(error)
+            return _unreadable(error)
+
+    def _keys_under(self, rules: "RuleSet") -> KeySource:
+        try:
+            return KeySet.from_json(self.key_set_document, release=rules)
+        except KeySetError as error:
+            return _unreadable(error)
 
     def userinfo(self, access_token: str) -> "Userinfo":
         """Userinfo as this release would fetch it; where that fails, none, as the server has it."""
@@ -124,6 +136,13 @@ class Issuer:
             return fetch_userinfo(endpoint, access_token, self.http)
         except ProviderError as error:
             return _none(str(error))
+
+
+def _unreadable(error: KeySetError) -> KeySource:
+    """A set with a bad key; what is no set at all is raised again."""
+    if error.key is None:
+        raise error
+    return UnreadableKeys(error)
 
 
 def _none(problem: str) -> "Userinfo":

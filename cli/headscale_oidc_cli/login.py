@@ -78,6 +78,7 @@ def login(
     import attrs
 
     from headscale_oidc.config import load_config
+    from headscale_oidc.fixes import fixes
     from headscale_oidc_cli.exit import of_decision
     from headscale_oidc_cli.explain import read_accounts, show
     from headscale_oidc_cli.inputs import UsageError
@@ -102,10 +103,12 @@ def login(
         _clear_countdown()
     userinfo = issuer.userinfo(tokens.access_token)
     now = time.time()
-    decision = issuer.server().admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
-    show(decision, now, format=format, quiet=quiet, redact=redact)
+    server = issuer.server()
+    decision = server.admit(tokens.id_token, userinfo=userinfo, accounts=accounts, now=now)
+    record = attrs.evolve(decision.record, fixes=fixes(decision, server))
+    show(decision, record, now, format=format, quiet=quiet, redact=redact)
     if save is not None:
-        _keep(Path(save), tokens, userinfo, issuer.key_set_document())
+        _keep(Path(save), tokens, userinfo, issuer.key_set_document)
     return of_decision(decision.verdict, decision.stage, trusted=decision.verified)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from headscale_oidc.releases import RULE_SETS, RuleSet, Wording
+from headscale_oidc.upgrade import LABELS, describe
 from headscale_oidc_cli.render.style import Style, paint, wrap
 
 _WORDING = frozenset(
@@ -21,21 +22,6 @@ _WORDING = frozenset(
         "accounts_refused",
     }
 )
-_LABELS = {
-    "padded_parts": "base64 padding in a token's header and signature is tolerated",
-    "checks": "checks, in their order",
-    "one_string_groups": "groups may be one string",
-    "username": "preferred_username",
-    "identifier": "provider identifier",
-    "hosts": "hosts in an identifier",
-    "empty_profile_overwrites": "an empty name or picture at a later login overwrites",
-    "nonce_missing": "HTTP status where the ID token has no nonce",
-    "references": "a policy names an account by",
-    "ambiguous_reference_is_fatal": "a name in a policy that several accounts answer to is fatal",
-    "odd_item_drops_list": "a list or map inside an allowed list drops the whole list",
-    "float_flags": "a flag may be a float",
-    "provider_settings_required": "an issuer needs a URL, a client id, a secret and a PKCE method",
-}
 _NOT_RULES = frozenset({"release", "covers", "preview"})
 
 
@@ -91,9 +77,7 @@ def _changes(before: RuleSet | None, rules: RuleSet) -> list[str]:
         elif field.name == "settings":
             changes += _setting_changes(old, new)
         else:
-            changes.append(
-                f"{_LABELS.get(field.name) or field.name.replace('_', ' ')}: {_text(new)}"
-            )
+            changes.append(f"{LABELS[field.name]}: {describe(new)}")
     if words:
         changes.append("what the person sees and the log says")
     return [wrap(change, first="  ", rest="    ") for change in changes]
@@ -101,18 +85,9 @@ def _changes(before: RuleSet | None, rules: RuleSet) -> list[str]:
 
 def _setting_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [
-        f"{key} is {_text(value)} by default"
+        f"{key} is {describe(value)} by default"
         if key in old
-        else f"reads {key}, default {_text(value)}"
+        else f"reads {key}, default {describe(value)}"
         for key, value in new.items()
         if key not in old or old[key] != value
     ]
-
-
-def _text(value: Any) -> str:
-    value = _plain(value)
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)

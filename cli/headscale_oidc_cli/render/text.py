@@ -63,10 +63,12 @@ def render(record: Record, now: float) -> str:
     parts = [
         _headline(record),
         *_why(record),
+        *_fixes(record),
         *_response(record),
         _line("release", f"Headscale {record.release}{_chosen(record)}"),
         *_token(record, now),
         *itertools.chain.from_iterable(details),
+        *_releases(record),
         *_notes(record),
         *_unchecked(record),
     ]
@@ -111,6 +113,42 @@ def _hint(hint: Finding) -> list[str]:
     lines = [_line(_HINTS[hint.severity], f"{hint.problem}{place}")]
     if hint.remedy:
         lines.append(_line("  remedy", hint.remedy))
+    return lines
+
+
+_MOST_FIXES = 3
+
+
+def _fixes(record: Record) -> list[str]:
+    """The narrowest changes that turn the verdict, and whom else they concern."""
+    admitted = record.verdict is Verdict.ADMITTED
+    label = "would refuse" if admitted else "would admit"
+    lines = []
+    for fix in record.fixes[:_MOST_FIXES]:
+        place = "" if fix.place is None else f"  [{fix.place}]"
+        others = "shuts out" if admitted else "lets in"
+        whom = f"; {others} {fix.opens_to}" if fix.opens_to else ""
+        lines.append(_line(label, f"{fix.text}{place}{whom}"))
+        label = "or"
+    return lines
+
+
+def _releases(record: Record) -> list[str]:
+    lines = [_heading("releases  what each would make of it")] if record.releases else []
+    for outcome in record.releases:
+        if outcome.verdict is None:
+            text = f"does not start: {outcome.problem}"
+        else:
+            text = f"{outcome.verdict}{_code(outcome.reason)}"
+            names = [
+                f"{name.replace('_', ' ')} {quoted(str(getattr(outcome, name)))}"
+                for name in ("username", "email", "provider_identifier")
+                if name in outcome.changed and getattr(outcome, name)
+            ]
+            text = ", ".join([text, *names])
+        if outcome.rules:
+            text += f"; because of {', '.join(outcome.rules)}"
+        lines.append(wrap(sentence(text), first=f"  {outcome.label:<15} ", rest=" " * 18))
     return lines
 
 
