@@ -25,6 +25,7 @@ from headscale_oidc.identity import (
     Identity,
     identify,
     maps_legacy_users,
+    why,
 )
 from headscale_oidc.policy import Check, CompiledCheck
 from headscale_oidc.reasons import Reason, Stage, Verdict
@@ -247,6 +248,7 @@ class Decision:
             identity=self.identity,
             account=self.account,
             account_id=self.account_id,
+            account_why="" if self.account is None else why(self.account, case.rules),
             response=self.response,
             node_expiry=self.node_expiry,
             node_expiry_setting=setting,

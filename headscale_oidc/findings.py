@@ -41,7 +41,13 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         place = None if self.place is None else attrs.asdict(self.place)
-        return {**attrs.asdict(self, recurse=False), "severity": str(self.severity), "place": place}
+        values = {**attrs.asdict(self, recurse=False), "severity": str(self.severity)}
+        return {**values, "place": place, "help": help_for(self.code)}
+
+
+def help_for(code: str) -> str:
+    """The command that prints the page of a code; "" for "ok"."""
+    return "" if code == "ok" else f"hsoidc reasons {code}"
 
 
 def worst(findings: Iterable[Finding]) -> Severity:

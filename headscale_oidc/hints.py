@@ -167,6 +167,30 @@ def _wrong_token(login: _Login) -> Iterator[Finding]:
         )
 
 
+def _tenant(login: _Login) -> Iterator[Finding]:
+    """Entra: another tenant, or the other version of its endpoint."""
+    facts = login.case.facts
+    if login.decision.reason is not Reason.ISSUER_MISMATCH or facts is None or not facts.issuer:
+        return
+    theirs, ours = _GUID.search(facts.issuer), _GUID.search(login.case.config.issuer)
+    if theirs is None or ours is None:
+        return
+    if theirs[0] != ours[0]:
+        yield login.cause(
+            "other-tenant",
+            f'the token is from the tenant "{theirs[0]}", oidc.issuer is of "{ours[0]}"',
+            "log in with an account of that tenant, or set oidc.issuer to the other's",
+        )
+    else:
+        yield login.cause(
+            "entra-version",
+            "the token is of the same tenant, but of the other version of Entra's endpoint "
+            "(sts.windows.net is v1.0, login.microsoftonline.com/…/v2.0 is v2.0)",
+            "give the ID token of the v2.0 endpoint, and set oidc.issuer to that of its discovery "
+            "document",
+        )
+
+
 def _expiry(login: _Login) -> Iterator[Finding]:
     """An expired token, and what can still be asked of it (F37)."""
     facts = login.case.facts
@@ -225,6 +249,17 @@ def _reads(payload: bytes, rules: RuleSet) -> bool:
 def _near(login: _Login, check: Check, seen: Sequence[str]) -> Iterator[Finding]:
     """The closest pairs of what was wanted and what was seen."""
     setting = f"oidc.{check.name}"
+    for value in seen:
+        words = tuple(value.split())
+        if len(words) > 1 and set(words) <= set(check.wanted):
+            yield login.cause(
+                "split-entry",
+                f"{setting} has {' and '.join(repr(word) for word in words)} as entries of their "
+                f'own: one string is split at white space; the person has "{value}"',
+                f'write a list: ["{value}"]',
+                place=check.place,
+            )
+            return
     misses = near_misses(check.wanted, seen)
     for wanted, value, how in itertools.islice(misses, MOST_NEAR_MISSES):
         fix = f'write "{value}" in {setting}'
@@ -578,13 +613,10 @@ def _identifier(login: _Login) -> Iterator[Finding]:
                 "themselves",
             )
         return
-    works = next(
-        (r.text for r in identity.policy_references if identity.provider_identifier in r.text), ""
-    )
     yield login.note(
         "identifier-cleaned",
-        f'the identifier is stored as "{identity.provider_identifier}"; 0.25 and earlier stored '
-        f'"{plain}", which the upgrade migrates; in a policy: "{works}"',
+        f'0.25 and earlier stored the identifier as "{plain}"; the upgrade migrates it, and a '
+        "policy names it as it is shown here",
     )
 
 
@@ -729,6 +761,7 @@ def _next_login(login: _Login) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[_Login], Iterator[Finding]], ...] = (
     _wrong_token,
+    _tenant,
     _expiry,
     _undecodable,
     _groups,

@@ -155,6 +155,14 @@ class AccountOutcome(StrEnum):
     ADOPTED = "adopted"
 
 
+def why(outcome: AccountOutcome, rules: RuleSet) -> str:
+    """Why an account is found, adopted or created."""
+    key = "name" if rules.account_by is AccountLookup.NAME else "identifier"
+    if outcome is AccountOutcome.ADOPTED:
+        return "it has the legacy name, and no identifier yet"
+    return f"it has this {key}" if outcome is AccountOutcome.FOUND else f"none has this {key}"
+
+
 @attrs.frozen
 class AccountResult:
     """The account of a login: ``account`` is the one that was there, None if one is created.

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from headscale_oidc.config import Place
-from headscale_oidc.findings import Finding
+from headscale_oidc.findings import Finding, help_for
 from headscale_oidc.identity import AccountOutcome, Identity
 from headscale_oidc.policy import Check
 from headscale_oidc.provenance import ClaimReport
@@ -154,6 +154,7 @@ class Record:
     identity: Identity | None
     account: AccountOutcome | None
     account_id: int | None
+    account_why: str
     response: Response | None
     node_expiry: float | None
     node_expiry_setting: str
@@ -173,6 +174,7 @@ class Record:
             "verified": self.verified,
             "stage": None if self.stage is None else self.stage.value,
             "reason": None if self.reason is None else self.reason.value,
+            "help": "" if self.reason is None else help_for(self.reason.value),
             "problem": self.problem,
             "remedy": self.remedy,
             "hints": [hint.to_dict() for hint in self.hints],
@@ -186,6 +188,7 @@ class Record:
             "identity": _identity_dict(self.identity),
             "account": None if self.account is None else self.account.value,
             "account_id": self.account_id,
+            "account_why": self.account_why,
             "response": None if self.response is None else attrs.asdict(self.response),
             "node_expiry": self.node_expiry,
             "node_expiry_setting": self.node_expiry_setting,
@@ -199,7 +202,9 @@ class Record:
                 }
                 for other in self.alternatives
             ],
-            "notices": [attrs.asdict(notice) for notice in self.notices],
+            "notices": [
+                {**attrs.asdict(notice), "help": help_for(notice.code)} for notice in self.notices
+            ],
             "not_checked": list(self.not_checked),
             "fixes": [fix.to_dict() for fix in self.fixes],
             "releases": [outcome.to_dict() for outcome in self.releases],

@@ -49,6 +49,7 @@ _FINDING = {
     "problem": _TEXT,
     "remedy": _TEXT,
     "place": _PLACE,
+    "help": _TEXT,
 }
 _CLAIM_STATE = {"presence": _one_of(Presence), "value": _TEXT}
 
@@ -98,6 +99,7 @@ def decision_schema() -> dict[str, Any]:
                 "verified": _FLAG,
                 "stage": _one_of(Stage, optional=True),
                 "reason": _one_of(Reason, optional=True),
+                "help": _TEXT,
                 "problem": _TEXT,
                 "remedy": _TEXT,
                 "hints": _list(_FINDING),
@@ -117,6 +119,7 @@ def decision_schema() -> dict[str, Any]:
                 "identity": _object(identity, optional=True),
                 "account": _one_of(AccountOutcome, optional=True),
                 "account_id": _MAYBE_INTEGER,
+                "account_why": _TEXT,
                 "response": _object(
                     {"status": {"type": "integer"}, "shown": _TEXT, "logged": _TEXT}, optional=True
                 ),
@@ -131,7 +134,7 @@ def decision_schema() -> dict[str, Any]:
                         "reason": _one_of(Reason, optional=True),
                     }
                 ),
-                "notices": _list({"code": _TEXT, "text": _TEXT}),
+                "notices": _list({"code": _TEXT, "text": _TEXT, "help": _TEXT}),
                 "not_checked": _TEXTS,
                 "fixes": _list(
                     {

@@ -1,5 +1,6 @@
 """What other releases make of the same login: what an upgrade would do to this person."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -92,19 +93,30 @@ def _outcome(rules: RuleSet, decide: Callable[[RuleSet], "Decision"]) -> Release
 def _causes(
     before: RuleSet, rules: RuleSet, last: ReleaseOutcome, decide: Callable[[RuleSet], "Decision"]
 ) -> tuple[str, ...]:
-    """Which rules did it: those that change the outcome when they alone are changed."""
-    causes = []
-    for name, label in LABELS.items():
-        new = getattr(rules, name)
-        if new == getattr(before, name):
-            continue
-        try:
-            outcome = _outcome(attrs.evolve(before, **{name: new}), decide)
-        except (HeadscaleOIDCError, KeyError):
-            continue  # a rule that only makes sense with another
-        if any(getattr(outcome, told) != getattr(last, told) for told in _TOLD):
-            causes.append(f"{label}: {describe(new)}" if name != "settings" else label)
-    return tuple(causes) or ("several rules together",)
+    """Which rules did it: the fewest that change the outcome when they alone are changed."""
+    changed = [name for name in LABELS if getattr(rules, name) != getattr(before, name)]
+    for count in range(1, len(changed) + 1):
+        found = [
+            names
+            for names in itertools.combinations(changed, count)
+            if _turns(attrs.evolve(before, **{n: getattr(rules, n) for n in names}), last, decide)
+        ]
+        if found:
+            causes = dict.fromkeys(name for names in found for name in names)
+            return tuple(_in_words(name, getattr(rules, name)) for name in causes)
+    return ()
+
+
+def _turns(rules: RuleSet, last: ReleaseOutcome, decide: Callable[[RuleSet], "Decision"]) -> bool:
+    try:
+        outcome = _outcome(rules, decide)
+    except (HeadscaleOIDCError, KeyError, TypeError):
+        return False  # a rule that only makes sense with another
+    return any(getattr(outcome, told) != getattr(last, told) for told in _TOLD)
+
+
+def _in_words(name: str, value: Any) -> str:
+    return LABELS[name] if name == "settings" else f"{LABELS[name]}: {describe(value)}"
 
 
 def describe(value: Any) -> str:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 
 import headscale_oidc as ho
+from headscale_oidc.fixes import fixes
 from headscale_oidc.redaction import redact, redact_claims
 from headscale_oidc.releases import RULE_SETS
 from headscale_oidc.testing import Issuer
+from headscale_oidc.upgrade import across_releases, under
 from headscale_oidc_cli.render import text
 
 NOW = 1_795_443_907.0
@@ -81,7 +83,12 @@ def test_nothing_personal_is_left(
     for claimed_issuer in (issuer.issuer, "https://zq.example/realms/zq"):
         token = issuer.mint({**claims, "iss": claimed_issuer})
         decision = server.admit(token, userinfo=userinfo, accounts=known, now=NOW)
-        record = redact(decision)
+        whole = attrs.evolve(
+            decision.record,
+            fixes=fixes(decision, server),
+            releases=across_releases(under(decision, server)),
+        )
+        record = redact(decision, whole)
         shown = text.render(record, NOW) + json.dumps(record.to_dict(), ensure_ascii=False)
         assert MARK not in shown.lower()
         full = decision.record

@@ -8,6 +8,7 @@ from headscale_oidc_cli.config import config
 from headscale_oidc_cli.doctor import doctor
 from headscale_oidc_cli.explain import explain
 from headscale_oidc_cli.login import login
+from headscale_oidc_cli.reasons import reasons
 from headscale_oidc_cli.redact import redact
 from headscale_oidc_cli.releases import releases
 from headscale_oidc_cli.schema import schema
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-for function in (explain, login, doctor, redact, config, releases, schema):
+for function in (explain, login, doctor, redact, config, releases, reasons, schema):
     app.command()(function)
 
 

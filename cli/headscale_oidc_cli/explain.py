@@ -10,11 +10,11 @@ import typer
 from headscale_oidc_cli.options import (
     CAFileOption,
     ConfigOption,
-    Format,
-    FormatOption,
     HeadscaleOption,
     QuietOption,
     RedactOption,
+    ReportFormat,
+    ReportFormatOption,
     UsersOption,
 )
 
@@ -92,7 +92,7 @@ def explain(
         bool, typer.Option("--to-deny", help="What would refuse this person, where admitted.")
     ] = False,
     ca_file: CAFileOption = None,
-    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+    format: ReportFormatOption = ReportFormat.TEXT,  # noqa: A002 - the option's name
     quiet: QuietOption = False,
     redact: RedactOption = False,
 ) -> int:
@@ -243,7 +243,7 @@ def show(
     record: "Record",
     now: float,
     *,
-    format: Format,  # noqa: A002 - the option's name
+    format: ReportFormat,  # noqa: A002 - the option's name
     quiet: bool,
     redact: bool,
 ) -> None:
@@ -252,8 +252,13 @@ def show(
         from headscale_oidc import redaction
 
         record = redaction.redact(decision, record)
-    if format is Format.JSON:
+    if format is ReportFormat.JSON:
         typer.echo(json.dumps(record.to_dict(), indent=2, ensure_ascii=True))
+        return
+    if format is ReportFormat.HTML:
+        from headscale_oidc_cli.render import html
+
+        typer.echo(html.render(record, now))
         return
     from headscale_oidc_cli.render import text
 

@@ -12,11 +12,11 @@ import typer
 from headscale_oidc_cli.options import (
     CAFileOption,
     ConfigOption,
-    Format,
-    FormatOption,
     HeadscaleOption,
     QuietOption,
     RedactOption,
+    ReportFormat,
+    ReportFormatOption,
     UsersOption,
 )
 
@@ -66,7 +66,7 @@ def login(
         ),
     ] = None,
     ca_file: CAFileOption = None,
-    format: FormatOption = Format.TEXT,  # noqa: A002 - the option's name
+    format: ReportFormatOption = ReportFormat.TEXT,  # noqa: A002 - the option's name
     quiet: QuietOption = False,
     redact: RedactOption = False,
 ) -> int:

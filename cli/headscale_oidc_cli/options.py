@@ -33,6 +33,17 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class ReportFormat(StrEnum):
+    """How a decision is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
+ReportFormatOption = Annotated[
+    ReportFormat, typer.Option("--format", help="How the answer is written; html is one file.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
 UsersOption = Annotated[
     str | None,

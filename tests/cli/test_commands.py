@@ -287,6 +287,14 @@ class TestOutput:
         for line in run.out.splitlines():
             assert len(line) <= 80 or "https://" in line or "http://" in line
 
+    def test_golden_releases(self, run: Run) -> None:
+        """What each release makes of one person, and the rule that did it."""
+        unverified = ("--claims", f"{KEYCLOAK}/unverified.json", *NONE, "--all-releases")
+        run.explain(*unverified, config=KC_CONFIG)
+        check_golden(
+            "releases-of-one", run.out[run.out.index("releases ") :].partition("\n\n")[0] + "\n"
+        )
+
     @pytest.mark.parametrize("command", ["config", "releases"])
     def test_golden_tables(self, run: Run, command: str) -> None:
         """The configuration and the releases as text."""
@@ -559,3 +567,51 @@ class TestRedaction:
         assert run("redact", str(file)).code == Exit.USAGE
         assert str(file) in run.err
         assert not run.out
+
+
+class TestHTML:
+    """The report in one file."""
+
+    def test_one_file(self, run: Run) -> None:
+        """It loads nothing, runs nothing, and says what the text says."""
+        run.explain(*TestRedaction.ERIN, "--format", "html", "--all-releases")
+        assert run.code == Exit.NO
+        assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import", run.out)
+        for words in (
+            "DENIED",
+            "group-not-allowed",
+            "/staff",
+            "What would admit",
+            "Other releases",
+        ):
+            assert words in run.out
+
+    def test_hostile_claims(self, run: Run, tmp_path: Path) -> None:
+        """Markup, control characters and bidi marks stay text."""
+        hostile = "<script>alert(1)</script>\"' \u202e\x1b[31m{{ 7*7 }}"
+        claims = {"iss": hostile, "sub": hostile, "email": hostile, "groups": [hostile] * 9_999}
+        file = tmp_path / "claims.json"
+        file.write_text(json.dumps({**claims, "preferred_username": hostile, "name": hostile}))
+        run.explain("--claims", str(file), "--format", "html", "--userinfo", str(file))
+        assert run.code == Exit.NO
+        assert "<script" not in run.out
+        assert "\x1b" not in run.out
+        assert "\u202e" not in run.out
+        assert "49" not in run.out.replace("449", "")
+        assert "&lt;script&gt;" in run.out
+        assert len(run.out) < 40_000
+
+    def test_admitted(self, run: Run) -> None:
+        """Admitted, redacted, and what would refuse."""
+        dominic = (f"{AUTHENTIK}/dominic.jwt", *TestRedaction.ERIN[1:])
+        run.explain(*dominic, "--format", "html", "--to-deny", "--redact")
+        assert run.code == Exit.YES
+        assert "What would refuse" in run.out
+        assert "dominic" not in run.out
+
+    def test_to_deny(self, run: Run) -> None:
+        """What would refuse somebody who is admitted."""
+        dominic = (f"{AUTHENTIK}/dominic.jwt", *TestRedaction.ERIN[1:])
+        run.explain(*dominic, "--to-deny")
+        assert "would refuse" in run.out
+        assert "would refuse" not in run.explain(*dominic).out

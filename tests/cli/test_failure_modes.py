@@ -14,9 +14,12 @@ from typing import Any
 import attrs
 import pytest
 from command import Run
+from test_pages import codes_in
 
+import headscale_oidc as ho
 from headscale_oidc.testing import Issuer
 
+NOW = 1_795_443_907.0
 SCREEN = 24
 WIDTH = 80
 KEYCLOAK = "https://kc.acmecorp.net/realms/corp"
@@ -251,6 +254,13 @@ MODES = (
         environ={"HEADSCALE_OIDC_ALLOWED_USERS": "alice@acmecorp.net,bob@acmecorp.net"},
     ),
     Mode(
+        "F20 one string in place of a list",
+        ("one string is split at white space", '"VPN Users"'),
+        ('write a list: ["VPN Users"]',),
+        claims=claims(groups=["VPN Users"]),
+        policy="allowed_groups: VPN Users",
+    ),
+    Mode(
         "F21 no preferred_username",
         ("preferred_username is absent", "stays empty"),
         ("Google", 'in a policy write "alice@acmecorp.net"'),
@@ -409,6 +419,18 @@ def _jwe() -> str:
             AUTHENTIK,
             ("Microsoft Graph access token", "give the id_token"),
         ),
+        (
+            "F36 tenant",
+            {"iss": f"https://sts.windows.net/{ID}/"},
+            ENTRA,
+            (f'from the tenant "{ID}"', "log in with an account"),
+        ),
+        (
+            "F36 version",
+            {"iss": "https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/"},
+            ENTRA,
+            ("the other version of Entra's endpoint", "v2.0"),
+        ),
         ("F36 typ", {"typ": "Bearer"}, AUTHENTIK, ("this is an access token", "id_token")),
         ("F37", {"exp": 1_700_000_000}, AUTHENTIK, ("seconds ago", "log in again", "--at")),
     ],
@@ -464,3 +486,92 @@ def test_removed_keys(screen: Any, release: str, key: str, remedy: str) -> None:
     assert "config.yaml:4" in shown
     assert key.partition(":")[0] in shown
     assert remedy in shown
+
+
+OTHERS = (
+    ("refresh-token", Mode("", (), (), claims=claims(typ="Offline"))),
+    ("userinfo-as-claims", Mode("", (), (), claims={"sub": "s", "email": "a@b.c"}, issuer="")),
+    ("address-in-domains", Mode("", (), (), policy="allowed_domains: [bob@acmecorp.com]")),
+    ("address-in-groups", Mode("", (), (), policy="allowed_groups: [alice@acmecorp.net]")),
+    (
+        "email-absent",
+        Mode("", (), (), claims=claims(email=...), policy="allowed_domains: [acmecorp.net]"),
+    ),
+    (
+        "email-without-domain",
+        Mode("", (), (), claims=claims(email="alice"), policy="allowed_domains: [acmecorp.net]"),
+    ),
+    ("identifier-changes", Mode("", (), (), issuer=AUTHENTIK, release="0.25")),
+    ("no-entry-fits", Mode("", (), (), policy="allowed_users: [zoe@example.com]")),
+    (
+        "username-is-an-email",
+        Mode(
+            "",
+            (),
+            (),
+            claims=claims(preferred_username="bob@acmecorp.net"),
+            users=(user(9, "", "bob@acmecorp.net", "https://idp/9"),),
+        ),
+    ),
+    (
+        "name-shared",
+        Mode(
+            "",
+            (),
+            (),
+            claims=claims(email="a_b@acmecorp.net"),
+            policy="strip_email_domain: false",
+            release="0.23",
+        ),
+    ),
+    (
+        "groups-absent",
+        Mode("", (), (), claims=claims(groups=None)),
+    ),
+    ("groups-absent", Mode("", (), (), claims=claims(groups=[]))),
+    ("groups-elsewhere", Mode("", (), (), claims=claims(groups=..., realm_access={"roles": []}))),
+    ("groups-overage", Mode("", (), (), claims=claims(groups=..., hasgroups=True))),
+)
+
+
+def hinted(mode: Mode) -> set[str]:
+    """The codes of a mode's hints."""
+    text = f"oidc:\n  issuer: {mode.issuer or KEYCLOAK}\n  client_id: headscale\n  {mode.policy}\n"
+    config = ho.parse_config(text, release=mode.release, environ=mode.environ)
+    accounts = None if mode.users is None else ho.parse_accounts(json.dumps(mode.users))
+    document = ho.NO_USERINFO if mode.userinfo is None else json.dumps(mode.userinfo)
+    issuer = {"iss": mode.issuer} if mode.issuer else {}
+    decision = ho.Headscale(config).decide(
+        json.dumps({**issuer, **mode.claims}), userinfo=document, accounts=accounts, now=NOW
+    )
+    return {hint.code for hint in decision.record.hints}
+
+
+@pytest.mark.parametrize(("code", "mode"), OTHERS, ids=lambda value: getattr(value, "name", value))
+def test_other_hints(code: str, mode: Mode) -> None:
+    """What the 41 do not need."""
+    assert code in hinted(mode)
+
+
+def test_every_hint_can_come(authentik: Issuer) -> None:
+    """No hint is for nothing."""
+    found: set[str] = set().union(
+        *(hinted(mode) for mode in (*MODES, *(mode for _, mode in OTHERS)))
+    )
+    server = ho.Headscale(
+        ho.OIDCConfig(issuer=AUTHENTIK, client_id="headscale"), keys=authentik.key_set()
+    )
+    for changes in (
+        {"aud": "00000003-0000-0000-c000-000000000000"},
+        {"typ": "Bearer"},
+        {"exp": 1_700_000_000},
+    ):
+        decision = server.admit(authentik.mint({**ALICE, **changes}), now=NOW)
+        found |= {hint.code for hint in decision.record.hints}
+    entra = ho.Headscale(
+        ho.OIDCConfig(issuer=ENTRA, client_id="headscale"), keys=authentik.key_set()
+    )
+    for tenant in (ID, "72f988bf-86f1-41af-91ab-2d7cd011db47"):
+        token = authentik.mint({**ALICE, "iss": f"https://sts.windows.net/{tenant}/"})
+        found |= {hint.code for hint in entra.admit(token, now=NOW).record.hints}
+    assert found == codes_in("hints")

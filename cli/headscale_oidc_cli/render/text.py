@@ -155,9 +155,9 @@ def _releases(record: Record) -> list[str]:
 def _claims(record: Record) -> list[str]:
     lines = [_heading("claims    as they came")] if record.claims else []
     for claim in record.claims:
-        text = f"{_state(claim.token)} in the ID token"
+        text = f"{state(claim.token)} in the ID token"
         if claim.userinfo is not None:
-            text += f"; {_state(claim.userinfo)} in userinfo"
+            text += f"; {state(claim.userinfo)} in userinfo"
         if claim.effect:
             text += f"; {claim.effect}"
         lines.append(wrap(printable(text), first=f"  {claim.name:<20}", rest=" " * 22))
@@ -172,11 +172,12 @@ def _notes(record: Record) -> list[str]:
     return lines
 
 
-def _state(state: ClaimState) -> str:
-    value = cut(state.value)
-    if state.presence in {Presence.PRESENT, Presence.FALSE}:
+def state(claim: ClaimState) -> str:
+    """A claim in one document: its value, or in capitals why there is none."""
+    value = cut(claim.value)
+    if claim.presence in {Presence.PRESENT, Presence.FALSE}:
         return value
-    return state.presence.upper() + (f" ({value})" if state.presence is Presence.WRONG_TYPE else "")
+    return claim.presence.upper() + (f" ({value})" if claim.presence is Presence.WRONG_TYPE else "")
 
 
 def _code(reason: object) -> str:
@@ -323,7 +324,7 @@ def _identity(record: Record) -> list[str]:
         lines.append(_line("display name", quoted(identity.display_name)))
     if record.account is not None:
         known = "" if record.account_id is None else f", user {record.account_id}"
-        lines.append(_line("account", f"{record.account}{known}"))
+        lines.append(_line("account", f"{record.account}{known}: {record.account_why}"))
     lines.append(_line("shown as", quoted(identity.login_name)))
     lines += _references(identity)
     lines.append(_line("node expires", _node_expiry(record)))
