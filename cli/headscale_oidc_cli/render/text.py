@@ -75,8 +75,9 @@ def render(record: Record, now: float) -> str:
     return "\n".join(parts)
 
 
-def _line(label: str, text: str) -> str:
-    return wrap(sentence(text), first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
+def _line(label: str, text: str, *styles: Style) -> str:
+    lines = wrap(sentence(text), first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
+    return lines.replace(label, paint(label, *styles), 1) if label else lines
 
 
 def _heading(text: str) -> str:
@@ -105,12 +106,17 @@ def _why(record: Record) -> list[str]:
     return lines
 
 
-_HINTS = {Severity.ERROR: "cause", Severity.WARNING: "! warning", Severity.NOTE: "! note"}
+_HINTS = {
+    Severity.ERROR: ("cause", (Style.BAD, Style.STRONG)),
+    Severity.WARNING: ("! warning", (Style.DOUBT, Style.STRONG)),
+    Severity.NOTE: ("! note", (Style.FAINT,)),
+}
 
 
 def _hint(hint: Finding) -> list[str]:
     place = "" if hint.place is None else f"  [{hint.place}]"
-    lines = [_line(_HINTS[hint.severity], f"{hint.problem}{place}")]
+    label, styles = _HINTS[hint.severity]
+    lines = [_line(label, f"{hint.problem}{place}", *styles)]
     if hint.remedy:
         lines.append(_line("  remedy", hint.remedy))
     return lines
@@ -128,7 +134,7 @@ def _fixes(record: Record) -> list[str]:
         place = "" if fix.place is None else f"  [{fix.place}]"
         others = "shuts out" if admitted else "lets in"
         whom = f"; {others} {fix.opens_to}" if fix.opens_to else ""
-        lines.append(_line(label, f"{fix.text}{place}{whom}"))
+        lines.append(_line(label, f"{fix.text}{place}{whom}", Style.GOOD))
         label = "or"
     return lines
 
