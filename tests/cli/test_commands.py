@@ -588,7 +588,7 @@ class TestHTML:
 
     def test_hostile_claims(self, run: Run, tmp_path: Path) -> None:
         """Markup, control characters and bidi marks stay text."""
-        hostile = "<script>alert(1)</script>\"' \u202e\x1b[31m{{ 7*7 }}"
+        hostile = "<script>alert(1)</script>\"' \u202e\x1b[31m{{ 1337*31 }}"
         claims = {"iss": hostile, "sub": hostile, "email": hostile, "groups": [hostile] * 9_999}
         file = tmp_path / "claims.json"
         file.write_text(json.dumps({**claims, "preferred_username": hostile, "name": hostile}))
@@ -597,7 +597,7 @@ class TestHTML:
         assert "<script" not in run.out
         assert "\x1b" not in run.out
         assert "\u202e" not in run.out
-        assert "49" not in run.out.replace("449", "")
+        assert "41447" not in run.out
         assert "&lt;script&gt;" in run.out
         assert len(run.out) < 40_000
 
