@@ -50,7 +50,9 @@ class Place:
     def __str__(self) -> str:
         if self.variable:
             return self.variable
-        return f"{self.file}:{self.line}" if self.file else "default"
+        if not self.file:
+            return "default"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 def _texts(value: Iterable[str]) -> tuple[str, ...]:
@@ -84,8 +86,8 @@ class OIDCConfig:
 
     Lists are tuples of text. ``expiry`` is in seconds, None for "never". Of a configuration that
     was loaded, ``release`` is the release it was read for, ``release_chosen`` says why, ``places``
-    where each setting stands (by key, ``oidc.issuer``), and ``ignored`` the keys under ``oidc``
-    that this release does not read.
+    where each setting stands (by key, ``oidc.issuer``), ``ignored`` the keys under ``oidc`` that
+    this release does not read, and ``source`` what was written, before it was read.
     """
 
     issuer: str = ""
@@ -109,6 +111,7 @@ class OIDCConfig:
     release_chosen: str = attrs.field(default="", eq=False)
     places: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
     ignored: tuple[tuple[str, Place], ...] = attrs.field(default=(), eq=False, repr=False)
+    source: "Source | None" = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def redirect_address(self) -> str:
@@ -200,7 +203,7 @@ def parse_config(
     Reads a file only where the configuration names one: ``client_secret_path``.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    source = _Source(_document(data, file), file, environ or {})
+    source = Source(_document(data, file), file, environ or {})
     if release != AUTO:
         return _config(source, rule_set(release), "asked for")
     for rules in reversed(RULE_SETS):
@@ -212,7 +215,7 @@ def parse_config(
     raise error or AssertionError  # pragma: no cover - the oldest release has no removed key
 
 
-def _why(source: "_Source", chosen: RuleSet) -> str:
+def _why(source: "Source", chosen: RuleSet) -> str:
     newer = RULE_SETS[RULE_SETS.index(chosen) + 1]
     error = None if newer.preview else _removed_key(source, newer)
     if error is None:
@@ -260,7 +263,7 @@ def _quote(data: bytes, line: int | None) -> str:
 
 
 @attrs.frozen
-class _Source:
+class Source:
     """viper's look-up: the environment, then the file, then the default."""
 
     document: Any
@@ -328,7 +331,7 @@ def _shadowed(mapping: Any, path: list[str]) -> int | None:
     return None
 
 
-def _removed_key(source: _Source, rules: RuleSet) -> ConfigError | None:
+def _removed_key(source: Source, rules: RuleSet) -> ConfigError | None:
     for key, remedy in rules.removed.items():
         value, place = source.find(key)
         if value is not None:
@@ -374,7 +377,7 @@ _KINDS = {
 }
 
 
-def _config(source: _Source, rules: RuleSet, chosen: str) -> OIDCConfig:
+def _config(source: Source, rules: RuleSet, chosen: str) -> OIDCConfig:
     error = _removed_key(source, rules)
     if error is not None:
         raise error
@@ -396,6 +399,7 @@ def _config(source: _Source, rules: RuleSet, chosen: str) -> OIDCConfig:
         server_url=cast.to_string(source.find("server_url")[0]) or "",
         release=rules.release,
         release_chosen=chosen,
+        source=source,
         places=tuple(places.items()),
         ignored=tuple(_ignored(source, rules)),
     )
@@ -492,7 +496,7 @@ def _is_web_url(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
-def _ignored(source: _Source, rules: RuleSet) -> Iterator[tuple[str, Place]]:
+def _ignored(source: Source, rules: RuleSet) -> Iterator[tuple[str, Place]]:
     """Keys under ``oidc`` that this release does not read."""
     member = _member(source.document, "oidc")
     if member is None or not isinstance(member[0], dict):

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 
 import pytest
 from command import ROOT, Run
@@ -10,6 +11,7 @@ from headscale_oidc.pages import PAGES, markdown
 from headscale_oidc.reasons import Reason
 from headscale_oidc_cli.exit import Exit
 
+CODE = re.compile(r"[a-z]+(-[a-z]+)+")
 MAKERS = {"cause", "surprise", "note", "warning", "error", "make", "Notice", "find", "Finding"}
 
 
@@ -28,13 +30,15 @@ def codes_in(module: str) -> set[str]:
             if isinstance(node.value, ast.IfExp):
                 branches = [node.value.body, node.value.orelse]
             found |= {str(b.value) for b in branches if isinstance(b, ast.Constant)}
+        if module == "lint" and isinstance(node, ast.Constant) and CODE.fullmatch(str(node.value)):
+            found.add(str(node.value))
     return found - {"ok"}
 
 
 def test_every_code_has_a_page() -> None:
     """Reasons, hints, notices and findings; and no page is for nothing."""
     codes = {reason.value for reason in Reason}
-    for module in ("hints", "decision", "doctor"):
+    for module in ("hints", "decision", "doctor", "lint"):
         codes |= codes_in(module)
     assert codes == set(PAGES)
 

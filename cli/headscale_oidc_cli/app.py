@@ -7,6 +7,7 @@ import typer
 from headscale_oidc_cli.config import config
 from headscale_oidc_cli.doctor import doctor
 from headscale_oidc_cli.explain import explain
+from headscale_oidc_cli.lint import lint
 from headscale_oidc_cli.login import login
 from headscale_oidc_cli.reasons import reasons
 from headscale_oidc_cli.redact import redact
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-for function in (explain, login, doctor, redact, config, releases, reasons, schema):
+for function in (explain, login, doctor, lint, redact, config, releases, reasons, schema):
     app.command()(function)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from headscale_oidc.findings import Finding, Severity
-from headscale_oidc_cli.render.style import Style, paint, printable, wrap
+from headscale_oidc_cli.render.style import Style, paint, printable, sentence, wrap
 
 _SYMBOLS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "-", Severity.OK: "✓"}
 _STYLES = {
@@ -48,3 +48,23 @@ def _summary(findings: Sequence[Finding]) -> str:
             plural = "" if count == 1 else "s"
             counts.append(f"{count} finding{plural} {words.format(s='s' if count == 1 else '')}")
     return ", ".join(counts) or "nothing stands in the way of a login"
+
+
+def as_lint(findings: Sequence[Finding]) -> str:
+    """A block for each finding: where, how much it weighs, what, and what to do."""
+    lines = []
+    for finding in findings:
+        symbol = _SYMBOLS[finding.severity]
+        place = str(finding.place or finding.about)
+        head = f"{symbol} {printable(place)}  {finding.code}"
+        lines.append(head.replace(symbol, paint(symbol, *_STYLES[finding.severity]), 1))
+        lines.append(wrap(sentence(finding.problem), first="    ", rest="    "))
+        lines.append(wrap(sentence(finding.remedy), first="    -> ", rest="       "))
+    if not findings:
+        return "nothing found"
+    counts = [
+        f"{count} {name}{'s' if count > 1 else ''}"
+        for name in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+        if (count := sum(finding.severity is name for finding in findings))
+    ]
+    return "\n".join([*lines, "", ", ".join(counts)])
