@@ -11,6 +11,7 @@ from headscale_oidc.provenance import Presence
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.record import SCHEMA_VERSION, Opening, Side
 from headscale_oidc.releases import CheckName
+from headscale_oidc.suite import CASE_KEYS, EXPECT_KEYS
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
@@ -162,3 +163,59 @@ def decision_schema() -> dict[str, Any]:
             }
         ),
     }
+
+
+def suite_schema() -> dict[str, Any]:
+    """The schema of a suite of logins (:mod:`headscale_oidc.suite`), for editors."""
+    anything: dict[str, Any] = {}
+    claims = {"type": ["object", "string"], "description": "claims, or a file of them"}
+    userinfo = {"type": ["object", "string"], "description": 'a map, a file, "none" or "unknown"'}
+    config = {"type": ["object", "string"], "description": "a file, a name of configs, or a map"}
+    releases = {"type": ["array", "string"], "items": _TEXT}
+    fields: dict[str, Any] = {
+        **dict.fromkeys(EXPECT_KEYS, _MAYBE_TEXT),
+        "verdict": _one_of(Verdict),
+        "reason": _one_of(Reason, optional=True),
+        "stage": _one_of(Stage, optional=True),
+        "account": _one_of(AccountOutcome, optional=True),
+        "references": _TEXTS,
+        "status": _MAYBE_INTEGER,
+    }
+    expect = {
+        "anyOf": [
+            _one_of(Verdict),
+            {"type": "object", "properties": fields, "additionalProperties": False},
+        ]
+    }
+    row = {"name": _TEXT, "with": {"type": "object"}, "userinfo": userinfo, "expect": expect}
+    case: dict[str, Any] = {
+        **dict.fromkeys(CASE_KEYS, anything),
+        "name": _TEXT,
+        "claims": claims,
+        "token": _TEXT,
+        "keys": _TEXT,
+        "userinfo": userinfo,
+        "users": {"type": ["array", "string"]},
+        "config": config,
+        "releases": releases,
+        "at": {"type": "number"},
+        "expect": expect,
+        "table": {"type": "array", "items": _loose(row)},
+    }
+    suite = {
+        "config": config,
+        "configs": {"type": "object", "additionalProperties": config},
+        "releases": releases,
+        "defaults": _loose(case),
+        "cases": {"type": "array", "minItems": 1, "items": {**_loose(case), "required": ["name"]}},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A suite of headscale-oidc",
+        **_loose(suite),
+        "required": ["cases"],
+    }
+
+
+def _loose(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}

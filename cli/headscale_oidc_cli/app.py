@@ -13,6 +13,7 @@ from headscale_oidc_cli.reasons import reasons
 from headscale_oidc_cli.redact import redact
 from headscale_oidc_cli.releases import releases
 from headscale_oidc_cli.schema import schema
+from headscale_oidc_cli.suite import run_suites
 
 app = typer.Typer(
     name="hsoidc",
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for function in (explain, login, doctor, lint, redact, config, releases, reasons, schema):
     app.command()(function)
+app.command("test")(run_suites)
 
 
 def _version(value: bool) -> None:

@@ -1,12 +1,26 @@
-"""``hsoidc schema``: the JSON Schema of what ``--format json`` prints."""
+"""``hsoidc schema``: JSON Schemas of what is printed and read."""
 
 import json
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
 
-def schema() -> None:
-    """Print the JSON Schema of `hsoidc explain --format json`."""
-    from headscale_oidc.schema import decision_schema
+class Schema(StrEnum):
+    """What there is a schema of."""
 
-    typer.echo(json.dumps(decision_schema(), indent=2))
+    DECISION = "decision"
+    SUITE = "suite"
+
+
+def schema(
+    of: Annotated[Schema, typer.Argument(metavar="decision|suite", help="Of what.")] = (
+        Schema.DECISION
+    ),
+) -> None:
+    """Print the JSON Schema of `hsoidc explain --format json`, or of a suite."""
+    from headscale_oidc.schema import decision_schema, suite_schema
+
+    found = decision_schema() if of is Schema.DECISION else suite_schema()
+    typer.echo(json.dumps(found, indent=2))
