@@ -156,8 +156,7 @@ cases:
         ("cases:\n  - {name: x, claims: {}, table: [{with: 1}]}\n", 2, "are maps"),
         ("defaults: {nam: x}\ncases: [{}]\n", 1, 'no "nam"'),
         (
-            "config: config.yaml\ncases:\n  - {name: x, claims: {}, expect: admitted}\n"
-            "  - {name: x, claims: {}, expect: admitted}\n",
+            "config: config.yaml\ncases:\n" + "  - {name: x, claims: {}, expect: admitted}\n" * 2,
             4,
             'two cases are called "x"',
         ),

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from headscale_oidc_cli.audit import audit
 from headscale_oidc_cli.config import config
+from headscale_oidc_cli.diff import diff
 from headscale_oidc_cli.doctor import doctor
 from headscale_oidc_cli.explain import explain
 from headscale_oidc_cli.lint import lint
@@ -21,7 +23,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-for function in (explain, login, doctor, lint, redact, config, releases, reasons, schema):
+for function in (
+    explain,
+    login,
+    doctor,
+    lint,
+    diff,
+    audit,
+    redact,
+    config,
+    releases,
+    reasons,
+    schema,
+):
     app.command()(function)
 app.command("test")(run_suites)
 

@@ -1,5 +1,6 @@
 """A decision as one HTML file: no script, nothing loaded, safe with hostile claims."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,31 @@ from headscale_oidc.token import describe_time
 from headscale_oidc_cli.render.style import sentence, some
 from headscale_oidc_cli.render.text import state
 
-_TEMPLATE = Path(__file__).with_name("report.html")
-
 
 def render(record: Record, now: float) -> str:
     """The report."""
+    return _template("report.html").render(record=record, when=describe_time(now))
+
+
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""A heading, the columns' names, and the rows."""
+
+
+def tables(title: str, summary: str, found: Sequence[Table]) -> str:
+    """Tables as one file."""
+    return _template("tables.html").render(title=title, summary=summary, tables=found)
+
+
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, finalize=_harmless, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        finalize=_harmless,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
     environment.filters["listed"] = _listed
     environment.filters["state"] = _state
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(record=record, when=describe_time(now))
+    return environment.get_template(name)
 
 
 def _harmless(value: Any) -> Any:

@@ -1,0 +1,134 @@
+"""``hsoidc audit``: everybody's verdict."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headscale_oidc_cli.options import (
+    CAFileOption,
+    ConfigOption,
+    HeadscaleOption,
+    UsersOption,
+)
+
+if TYPE_CHECKING:
+    from headscale_oidc.audit import Row
+
+
+class AuditFormat(StrEnum):
+    """How the rows are written."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+    CSV = "csv"
+    HTML = "html"
+
+
+def audit(
+    people: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PEOPLE...", help="Files or folders of claims or tokens; - is JSON lines."
+        ),
+    ],
+    config: ConfigOption = None,
+    headscale: HeadscaleOption = "auto",
+    jwks: Annotated[
+        str | None, typer.Option("--jwks", metavar="FILE", help="The key set, for tokens.")
+    ] = None,
+    userinfo: Annotated[
+        str | None,
+        typer.Option("--userinfo", metavar="none", help='"none": nobody has userinfo.'),
+    ] = None,
+    users: UsersOption = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="CLAIM=COLUMN", help="Of CSV: which column is a claim."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="RFC 3339 or seconds [default: now].")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that share the work.")] = 1,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows there.")
+    ] = None,
+    ca_file: CAFileOption = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        AuditFormat, typer.Option("--format", help="How the rows are written.")
+    ] = AuditFormat.TEXT,
+) -> int:
+    """Decide on many people: a row each, and what only the whole shows.
+
+    Rows come as they are decided, and are whole lines whenever it ends. The summary is on standard
+    error, unless the format is text or html. Exit code 3 where a row could not be read.
+    """
+    from headscale_oidc.audit import Auditor, Tally
+    from headscale_oidc.audit import audit as run
+    from headscale_oidc.claims import NO_USERINFO
+    from headscale_oidc.config import load_config
+    from headscale_oidc.people import read_people
+    from headscale_oidc.server import Headscale
+    from headscale_oidc_cli import inputs
+    from headscale_oidc_cli.exit import Exit
+    from headscale_oidc_cli.explain import read_accounts
+    from headscale_oidc_cli.issuer import Issuer
+    from headscale_oidc_cli.render import audit as render
+
+    if userinfo not in {None, "none"}:
+        raise inputs.UsageError(
+            "--userinfo is none, or left out", remedy="bring userinfo with each person"
+        )
+    now = time.time() if at is None else inputs.parse_time(at)
+    loaded = load_config(config, environ=os.environ, release=headscale)
+    server = Headscale(loaded)
+    if jwks is not None:
+        server = Issuer(loaded, jwks, None, ca_file).server()
+    auditor = Auditor(
+        server, now, read_accounts(users), NO_USERINFO if userinfo == "none" else None
+    )
+    source = read_people(people, stdin=sys.stdin.buffer, columns=_columns(column))
+    with Tally(server) as tally, render.writing(format.value, output) as write:
+        for row in _watched(run(auditor, source, jobs=jobs)):
+            tally.add(row)
+            write.row(row)
+        summary = tally.summary()
+        if not summary.people:
+            raise inputs.UsageError("nobody to look at", remedy="give files with claims or tokens")
+        write.summary(summary)
+    return Exit.NO if summary.errors else Exit.YES
+
+
+def _columns(given: list[str] | None) -> dict[str, str]:
+    from headscale_oidc_cli.inputs import UsageError
+
+    columns = {}
+    for text in given or ():
+        claim, equals, name = text.partition("=")
+        if not equals or not claim or not name:
+            raise UsageError(f"--column {text[:40]!r}", remedy="write CLAIM=COLUMN: email=Mail")
+        columns[claim] = name
+    return columns
+
+
+def _watched(rows: "Iterator[Row]") -> "Iterator[Row]":
+    """The rows, with how many there were and how fast, on a terminal."""
+    if not sys.stderr.isatty():
+        yield from rows
+        return
+    began = shown = time.monotonic()
+    count = 0
+    try:
+        for count, row in enumerate(rows, 1):
+            yield row
+            now = time.monotonic()
+            if now - shown > 0.2:  # noqa: PLR2004 - five times a second
+                shown = now
+                rate = count / (now - began)
+                print(f"\r  {count:,} people, {rate:,.0f} a second ", end="", file=sys.stderr)  # noqa: T201
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
