@@ -11,6 +11,7 @@ from headscale_oidc_cli.doctor import doctor
 from headscale_oidc_cli.explain import explain
 from headscale_oidc_cli.lint import lint
 from headscale_oidc_cli.login import login
+from headscale_oidc_cli.mint import mint
 from headscale_oidc_cli.reasons import reasons
 from headscale_oidc_cli.redact import redact
 from headscale_oidc_cli.releases import releases
@@ -23,21 +24,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-for function in (
-    explain,
-    login,
-    doctor,
-    lint,
-    diff,
-    audit,
-    redact,
-    config,
-    releases,
-    reasons,
-    schema,
-):
-    app.command()(function)
-app.command("test")(run_suites)
+for name, function in {
+    "explain": explain,
+    "login": login,
+    "doctor": doctor,
+    "lint": lint,
+    "test": run_suites,
+    "diff": diff,
+    "audit": audit,
+    "redact": redact,
+    "mint": mint,
+    "config": config,
+    "releases": releases,
+    "reasons": reasons,
+    "schema": schema,
+}.items():
+    app.command(name)(function)
 
 
 def _version(value: bool) -> None:

@@ -3,7 +3,9 @@
 import datetime
 import json
 import math
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from headscale_oidc.errors import HeadscaleOIDCError
@@ -110,6 +112,34 @@ def _from_json(text: str, place: str, member: str, *, or_claims: bool) -> str:
     raise UsageError(
         "claims, not a token", place=place, remedy=f"give them as claims: --claims {place}"
     )
+
+
+def make_folder(folder: Path) -> None:
+    """A folder to write to, only its owner's; raises UsageError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be made ({error.strerror})", place=str(folder), remedy="give another folder"
+        ) from None
+
+
+def write_private(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Files in a folder that only their owner may read; raises UsageError."""
+    make_folder(folder)
+    for name, data in files.items():
+        path = folder / name
+        try:
+            path.unlink(missing_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+        except OSError as error:
+            raise UsageError(
+                f"cannot be written ({error.strerror})",
+                place=str(path),
+                remedy="give another folder",
+            ) from None
 
 
 def parse_time(text: str) -> float:

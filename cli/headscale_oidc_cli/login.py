@@ -81,7 +81,7 @@ def login(
     from headscale_oidc.fixes import fixes
     from headscale_oidc_cli.exit import of_decision
     from headscale_oidc_cli.explain import read_accounts, show
-    from headscale_oidc_cli.inputs import UsageError
+    from headscale_oidc_cli.inputs import UsageError, make_folder
     from headscale_oidc_cli.issuer import Issuer, need_issuer
 
     if device and (port is not None or no_browser):
@@ -90,7 +90,7 @@ def login(
     need_issuer(loaded)
     accounts = read_accounts(users)
     if save is not None:
-        _make(Path(save))
+        make_folder(Path(save))
     client = _client(loaded, client_id)
     issuer = Issuer(attrs.evolve(loaded, client_id=client.client_id), None, None, ca_file)
     try:
@@ -180,34 +180,12 @@ def _by_device(issuer: "Issuer", client: "Client", timeout: float) -> "Tokens":
     )
 
 
-def _make(folder: Path) -> None:
-    """The folder to keep things in, before anybody is asked to log in."""
-    from headscale_oidc_cli.inputs import UsageError
-
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot be made ({error.strerror})", place=str(folder), remedy="give another --save"
-        ) from None
-
-
 def _keep(folder: Path, tokens: "Tokens", userinfo: "Userinfo", keys: bytes) -> None:
-    from headscale_oidc_cli.inputs import UsageError
+    from headscale_oidc_cli.inputs import write_private
     from headscale_oidc_cli.render.style import say
 
     files = {"token.jwt": f"{tokens.id_token}\n".encode(), "jwks.json": keys}
     if isinstance(userinfo, bytes):
         files["userinfo.json"] = userinfo
-    try:
-        for name, data in files.items():
-            path = folder / name
-            path.unlink(missing_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-    except OSError as error:
-        raise UsageError(
-            f"cannot be written ({error.strerror})", place=str(path), remedy="give another --save"
-        ) from None
+    write_private(folder, files)
     say(f"kept in {folder}: {', '.join(files)}")
