@@ -1,5 +1,6 @@
 """The application: which commands there are. Each is a file; what it needs is loaded when it runs."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-for name, function in {
+_COMMANDS: Mapping[str, Callable[..., object]] = {
     "explain": explain,
     "login": login,
     "doctor": doctor,
@@ -38,7 +39,8 @@ for name, function in {
     "releases": releases,
     "reasons": reasons,
     "schema": schema,
-}.items():
+}
+for name, function in _COMMANDS.items():
     app.command(name)(function)
 
 
