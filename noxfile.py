@@ -40,3 +40,10 @@ def bench(session: nox.Session) -> None:
     """The hot verification path, as ratios inside one run."""
     session.install("-e", ".[test]")
     session.run("pytest", "-q", "benchmarks", "--benchmark-only", *session.posargs)
+
+
+@nox.session
+def million(session: nox.Session) -> None:
+    """A million people through ``hsoidc audit``: totals and memory."""
+    session.install("-e", ".")
+    session.run("python", "tests/million.py", *session.posargs)

@@ -17,9 +17,8 @@ from headscale_oidc.accounts import Account
 from headscale_oidc.claims import Userinfo
 from headscale_oidc.errors import ClaimsError
 from headscale_oidc.people import Person
-from headscale_oidc.policy import Outcome
+from headscale_oidc.policy import matched
 from headscale_oidc.reasons import Verdict
-from headscale_oidc.releases import CheckName
 from headscale_oidc.server import Headscale
 
 CHUNK = 500
@@ -87,23 +86,12 @@ class Auditor:
             email=identity.email if identity else "",
             provider_identifier=(identity.provider_identifier or "") if identity else "",
             subject="" if seen is None else f"{seen.iss} {seen.sub}".strip() or seen.email,
-            matched=tuple(_matched(decision.checks)) if decision.checks else (),
+            matched=() if seen is None else matched(decision.case.checks, seen),
         )
 
     def rows(self, people: list[Person]) -> list[Row]:
         """Several people, for another process."""
         return [self.row(person) for person in people]
-
-
-def _matched(checks: Any) -> Iterator[str]:
-    """The entries of the lists that fit this person."""
-    for check in checks:
-        if check.outcome is not Outcome.PASSED or check.name is CheckName.EMAIL_VERIFIED:
-            continue
-        seen = set(check.seen)
-        if check.name is CheckName.DOMAINS:
-            seen = {email.rpartition("@")[2] for email in seen}
-        yield from (f'{check.name} "{entry}"' for entry in check.wanted if entry in seen)
 
 
 def audit(auditor: Auditor, people: Iterable[Person], *, jobs: int = 1) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from headscale_oidc import provenance
+from headscale_oidc import policy, provenance
 from headscale_oidc.claims import Userinfo
 from headscale_oidc.config import OIDCConfig, Place
 from headscale_oidc.errors import ClaimsError
@@ -324,7 +324,7 @@ def _to_deny(decision: "Decision") -> Iterator[_Change]:
         if check.name is CheckName.EMAIL_VERIFIED:
             yield _at_the_provider("send email_verified: false", email_verified=False)
             continue
-        matching = _matching(check)
+        matching = policy.matching(check.name, check.wanted, check.seen)
         kept = tuple(entry for entry in check.wanted if entry not in matching)
         shown = ", ".join(f'"{entry}"' for entry in sorted(matching))
         opening, whom = _SHUT_OUT[check.name]
@@ -346,10 +346,3 @@ _SHUT_OUT: Mapping[CheckName, tuple[Opening, str]] = {
     CheckName.GROUPS: (Opening.GROUP, "everybody who is in no other allowed group"),
     CheckName.USERS: (Opening.NOBODY_ELSE, ""),
 }
-
-
-def _matching(check: Check) -> set[str]:
-    seen = set(check.seen)
-    if check.name is CheckName.DOMAINS:
-        seen = {email.rpartition("@")[2] for email in seen}
-    return seen & set(check.wanted)

@@ -1,7 +1,7 @@
 """People in bulk: claims and tokens from files, folders, JSON lines, CSV.
 
 A line of JSON is a person's claims, or ``{"claims": {…}, "userinfo": {…}, "name": "…"}``, or
-``{"token": "eyJ…", …}``. What cannot be read is a person with an error, so that nobody is lost.
+``{"token": "eyJ…", …}``; a suite (YAML) is the people of its cases. What cannot be read is a person with an error, so that nobody is lost.
 """
 
 import csv
@@ -24,6 +24,7 @@ SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".jwt", ".token", ".txt")
 
 _UNDECODABLE = re.compile(r"\\udc[89a-f][0-9a-f]")
 _LINES = frozenset({".jsonl", ".ndjson"})
+_SUITES = frozenset({".yaml", ".yml"})
 _LISTS = frozenset({"groups", "aud", "amr"})
 _FLAGS = frozenset({"email_verified"})
 _WRAPPERS = frozenset({"claims", "token", "id_token"})
@@ -76,12 +77,37 @@ def _file(path: Path, columns: Mapping[str, str] | None) -> Iterator[Person]:
                 yield from _lines(stream, str(path))
             elif suffix == ".csv":
                 yield from _table(stream, str(path), columns or {})
+            elif suffix in _SUITES:
+                yield from _suite(path)
             else:
                 yield from _whole(stream.read(MAX_LINE_BYTES + 1), str(path))
     except OSError as error:
         raise PeopleError(
             f"cannot be read ({error.strerror})", place=str(path), remedy="name files or folders"
         ) from None
+
+
+def _suite(path: Path) -> Iterator[Person]:
+    """The people of a suite, each once, whatever is expected of them."""
+    from headscale_oidc.suite import load_suite  # noqa: PLC0415 - only suites need YAML
+
+    seen = set()
+    for case in load_suite(path, now=0.0):
+        if case.name not in seen:
+            seen.add(case.name)
+            yield Person(case.name, case.given, case.userinfo)
+
+
+def count_people(paths: Sequence[str]) -> int | None:
+    """About how many people there are in these files; None where that cannot be told at once."""
+    total = 0
+    for name in paths:
+        path = Path(name)
+        if not path.is_file() or path.suffix.lower() not in {*_LINES, ".csv"}:
+            return None
+        with path.open("rb") as stream:
+            total += sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    return total
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[Person]:

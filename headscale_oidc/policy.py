@@ -186,6 +186,24 @@ def explain(
     )
 
 
+def matching(name: CheckName, wanted: Sequence[str], seen: Sequence[str]) -> set[str]:
+    """The entries of a list that fit what was seen."""
+    if name is CheckName.EMAIL_VERIFIED:
+        return set()
+    values = {text.rpartition("@")[2] for text in seen} if name is CheckName.DOMAINS else set(seen)
+    return values.intersection(wanted)
+
+
+def matched(checks: Sequence[CompiledCheck], claims: Claims) -> tuple[str, ...]:
+    """The entries of all lists that fit these claims: ``allowed_groups "/ops"``."""
+    return tuple(
+        f'{check.name} "{entry}"'
+        for check in checks
+        if check.passes is not None
+        for entry in sorted(matching(check.name, check.wanted, _seen(check.name, claims)))
+    )
+
+
 def _seen(name: CheckName, claims: Claims) -> tuple[str, ...]:
     if name is CheckName.GROUPS:
         return claims.groups or ()

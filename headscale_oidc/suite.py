@@ -25,7 +25,7 @@ from headscale_oidc.golang import json, yaml
 from headscale_oidc.golang.node import Mapping as Members
 from headscale_oidc.golang.node import Node, Timestamp
 from headscale_oidc.keys import KeySet
-from headscale_oidc.policy import Outcome
+from headscale_oidc.policy import Outcome, matching
 from headscale_oidc.reasons import Reason, Verdict
 from headscale_oidc.releases import CheckName, rule_set
 from headscale_oidc.server import Headscale
@@ -302,6 +302,12 @@ class _Reader:
                     f'{key} "{value[key]}" does not exist',
                     f"did you mean {near[0]}?" if near else f"one of {', '.join(allowed)}",
                 )
+        if value.get("verdict") == Verdict.ADMITTED and value.get("reason") is not None:
+            raise self.fail(
+                line,
+                f"admitted and {value['reason']} contradict each other",
+                "expect one of them",
+            )
         if "references" in value and not isinstance(value["references"], list):
             raise self.fail(line, "references is no list", "list them: [alice@]")
         return value
@@ -433,12 +439,9 @@ def coverage(results: Iterable[Result]) -> Coverage:
             touched.add(f"{check.name} {ending}")
             if check.name is CheckName.EMAIL_VERIFIED:
                 continue
-            seen = {text.rpartition("@")[2] for text in check.seen}
-            values = seen if check.name is CheckName.DOMAINS else set(check.seen)
-            for entry in check.wanted:
-                wanted[f'{check.name} "{entry}"'] = None
-                if entry in values:
-                    touched.add(f'{check.name} "{entry}"')
+            wanted |= dict.fromkeys(f'{check.name} "{entry}"' for entry in check.wanted)
+            fitting = matching(check.name, check.wanted, check.seen)
+            touched |= {f'{check.name} "{entry}"' for entry in fitting}
     return Coverage(
         tuple(item for item in wanted if item in touched),
         tuple(item for item in wanted if item not in touched),

@@ -16,7 +16,7 @@ from command import ROOT, Run, check_golden
 import headscale_oidc as ho
 from headscale_oidc.audit import Auditor, Row, Tally, audit
 from headscale_oidc.compare import Change, compare
-from headscale_oidc.people import PeopleError, Person, read_people
+from headscale_oidc.people import PeopleError, Person, count_people, read_people
 from headscale_oidc.testing import Issuer
 from headscale_oidc_cli.exit import Exit
 
@@ -61,6 +61,16 @@ class TestPeople:
         ]  # fmt: skip
         assert [type(person.given) for person in found].count(str) == 3
         assert not any(person.error for person in found)
+
+    def test_suite(self) -> None:
+        """A suite is the people of its cases; how many lines there are is told at once."""
+        found = self.read(ROOT / "examples/suite.hsoidc.yaml")
+        assert [person.name for person in found][:2] == [
+            "Dominic gets in",
+            "and nobody else: outside the group",
+        ]
+        assert count_people([str(ROOT / "examples/people.jsonl")]) == 10
+        assert count_people(["-"]) is None
 
     def test_csv(self, tmp_path: Path) -> None:
         """Columns are claims, or are named; lists and flags are what the claims want."""

@@ -149,6 +149,11 @@ cases:
         ("cases:\n  - {name: x, claims: {}, expect: {reason: zzz}}\n", 2, "does not exist"),
         ("cases:\n  - {name: x, claims: {}, expect: {verdit: x}}\n", 2, "did you mean verdict"),
         ("cases:\n  - {name: x, claims: {}, expect: {references: a}}\n", 2, "no list"),
+        (
+            "cases:\n  - {name: x, claims: {}, expect: {verdict: admitted, reason: expired}}\n",
+            2,
+            "contradict each other",
+        ),
         ("cases:\n  - {name: x, claims: {}, expect: admitted}\n", 2, "no configuration"),
         ("cases:\n  - {name: x, claims: none.json, expect: admitted}\n", 2, "cannot be read"),
         ("cases:\n  - {name: x, claims: {}, at: soon, expect: admitted}\n", 2, "no time"),

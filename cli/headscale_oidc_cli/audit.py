@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from headscale_oidc.audit import Row
 
 
+REDRAW = 0.2
+"""How often progress is drawn anew, in seconds."""
+
+
 class AuditFormat(StrEnum):
     """How the rows are written."""
 
@@ -71,7 +75,7 @@ def audit(
     from headscale_oidc.audit import audit as run
     from headscale_oidc.claims import NO_USERINFO
     from headscale_oidc.config import load_config
-    from headscale_oidc.people import read_people
+    from headscale_oidc.people import count_people, read_people
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs
     from headscale_oidc_cli.exit import Exit
@@ -91,9 +95,10 @@ def audit(
     auditor = Auditor(
         server, now, read_accounts(users), NO_USERINFO if userinfo == "none" else None
     )
+    total = count_people(people) if sys.stderr.isatty() else None
     source = read_people(people, stdin=sys.stdin.buffer, columns=_columns(column))
     with Tally(server) as tally, render.writing(format.value, output) as write:
-        for row in _watched(run(auditor, source, jobs=jobs)):
+        for row in _watched(run(auditor, source, jobs=jobs), total):
             tally.add(row)
             write.row(row)
         summary = tally.summary()
@@ -115,20 +120,21 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _watched(rows: "Iterator[Row]") -> "Iterator[Row]":
-    """The rows, with how many there were and how fast, on a terminal."""
+def _watched(rows: "Iterator[Row]", total: int | None) -> "Iterator[Row]":
+    """The rows; on a terminal, with how many there were, how fast, and how long it will take."""
     if not sys.stderr.isatty():
         yield from rows
         return
     began = shown = time.monotonic()
-    count = 0
     try:
         for count, row in enumerate(rows, 1):
             yield row
             now = time.monotonic()
-            if now - shown > 0.2:  # noqa: PLR2004 - five times a second
+            if now - shown > REDRAW:
                 shown = now
                 rate = count / (now - began)
-                print(f"\r  {count:,} people, {rate:,.0f} a second ", end="", file=sys.stderr)  # noqa: T201
+                left = f", {(total - count) / rate:,.0f} s left" if total else ""
+                line = f"\r  {count:,} people, {rate:,.0f} a second{left} "
+                print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201

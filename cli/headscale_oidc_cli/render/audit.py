@@ -63,7 +63,7 @@ class _Lines:
         self.stream.write(json.dumps(row.to_dict()) + "\n")
 
     def summary(self, summary: Summary) -> None:
-        say(*_lines(summary))
+        say(*"\n".join(_lines(summary)).split("\n"))
 
 
 class _Table:
@@ -76,7 +76,7 @@ class _Table:
         self.writer.writerow([_cell(value) for value in values])
 
     def summary(self, summary: Summary) -> None:
-        say(*_lines(summary))
+        say(*"\n".join(_lines(summary)).split("\n"))
 
 
 def _cell(value: Any) -> Any:
