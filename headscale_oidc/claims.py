@@ -118,6 +118,9 @@ class UserinfoReading:
     ignored: str = ""
 
 
+_NO_READING = MappingProxyType(
+    {reason: UserinfoReading(ignored=reason.value) for reason in NoUserinfo}
+)
 _GO_OIDC_FIELDS: MappingProxyType[str, json.Decoder] = MappingProxyType(
     {"sub": json.string, "profile": json.string, "email": json.string}
 )
@@ -135,7 +138,7 @@ def read_userinfo(document: Userinfo, sub: str, rules: RuleSet) -> UserinfoReadi
     if rules.userinfo is UserinfoUse.NEVER:
         return UserinfoReading(ignored=f"Headscale {rules.release} never asks for userinfo")
     if isinstance(document, NoUserinfo):
-        return UserinfoReading(ignored=document.value)
+        return _NO_READING[document]
     data = document.encode("utf-8", "surrogateescape") if isinstance(document, str) else document
     if len(data) > MAX_USERINFO_BYTES:
         return UserinfoReading(ignored="larger than 1 MiB")

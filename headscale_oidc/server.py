@@ -5,7 +5,7 @@ from typing import Any
 
 from headscale_oidc import claims as claims_
 from headscale_oidc import decision as decision_
-from headscale_oidc import policy, token
+from headscale_oidc import plain, policy, token
 from headscale_oidc.accounts import Account
 from headscale_oidc.claims import UNKNOWN_USERINFO, Claims, Userinfo, UserinfoReading
 from headscale_oidc.config import OIDCConfig
@@ -76,7 +76,9 @@ class Headscale:
 
     def verify(self, id_token: str, *, now: float) -> IDToken:
         """Verify a token; ``now`` in seconds since the epoch. Raises TokenRejected."""
-        return token.verify(id_token, self._need_expected(), now)
+        expected = self._need_expected()
+        found = plain.verify(id_token, expected, now)
+        return found.token if found is not None else token.verify(id_token, expected, now)
 
     def admit(
         self,
@@ -94,6 +96,11 @@ class Headscale:
         """
         expected = self._need_expected()
         known = None if accounts is None else tuple(accounts)
+        found = plain.verify(id_token, expected, now)
+        if found is not None:
+            facts = TokenFacts.of(found.token)
+            claims = plain.claims(found.members, self.rules)
+            return self._decide(facts, userinfo, known, now, given=id_token, claims=claims)
         try:
             verified = token.verify(id_token, expected, now)
         except TokenRejected as rejected:
@@ -178,12 +185,14 @@ class Headscale:
         now: float | None,
         *,
         given: str | None,
+        claims: Claims | None = None,
     ) -> Decision:
         """Decide on claims; ``given`` is the token that was verified, None where nobody did."""
         verified = given is not None
         assert facts.payload is not None  # noqa: S101 - verified or checked to be an object
         try:
-            claims, reading = self._read(facts.payload, userinfo)
+            claims = claims or claims_.decode(facts.payload, self.rules)
+            reading = claims_.read_userinfo(userinfo, claims.sub, self.rules)
         except ClaimsError as error:
             case = self._case(facts, userinfo, accounts, now, given, undecodable=error)
             reason = Reason.CLAIMS_UNDECODABLE
