@@ -31,7 +31,7 @@ from headscale_oidc.policy import Check, CompiledCheck
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.record import Alternative, Notice, Record, Response, UserinfoUsed
 from headscale_oidc.releases import AccountLookup, RuleSet, UserinfoUse
-from headscale_oidc.token import TokenFacts
+from headscale_oidc.token import IDToken, TokenFacts
 
 
 @attrs.frozen
@@ -44,13 +44,18 @@ class Case:
     accounts: tuple[Account, ...] | None
     now: float | None
     document: Userinfo = UNKNOWN_USERINFO
-    facts: TokenFacts | None = attrs.field(default=None, repr=False)
+    read: TokenFacts | IDToken | None = attrs.field(default=None, repr=False, alias="facts")
     token: str | None = attrs.field(default=None, repr=False)
     rejected: TokenRejected | None = None
     undecodable: ClaimsError | None = None
     claims: Claims | None = None
     userinfo: UserinfoReading = attrs.field(default=UserinfoReading())
     found: AccountResult | None = None
+
+    @property
+    def facts(self) -> TokenFacts | None:
+        """What can be read of the token."""
+        return TokenFacts.of(self.read) if isinstance(self.read, IDToken) else self.read
 
     def seen(self) -> Claims | None:
         """The claims that the checks see."""

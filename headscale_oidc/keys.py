@@ -65,7 +65,7 @@ class Key:
     def verifies(self, algorithm: str, signature: bytes, signed: bytes) -> bool:
         """Whether this key verifies a JWS signature of ``signed`` with the algorithm."""
         verifier = _VERIFIERS.get(algorithm)
-        return verifier is not None and verifier(self.public, signature, signed)
+        return verifier is not None and verifier(self, signature, signed)
 
 
 @attrs.frozen(eq=False)
@@ -352,15 +352,16 @@ def _okp(curve: str, numbers: dict[str, bytes]) -> PublicKey | None:
 
 # --- signatures -------------------------------------------------------------------------------
 
-_Verifier: TypeAlias = Callable[[PublicKey | None, bytes, bytes], bool]
+_Verifier: TypeAlias = Callable[[Key, bytes, bytes], bool]
 
 
 def _rsa_verifier(scheme: padding.AsymmetricPadding, algorithm: hashes.HashAlgorithm) -> _Verifier:
-    def verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
-        if not isinstance(key, rsa.RSAPublicKey):
+    def verify(key: Key, signature: bytes, signed: bytes) -> bool:
+        public: Any = key.public
+        if key.kty != "RSA" or public is None:
             return False
         try:
-            key.verify(signature, signed, scheme, algorithm)
+            public.verify(signature, signed, scheme, algorithm)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             return False
         return True
@@ -372,14 +373,15 @@ def _ec_verifier(curve: type[ec.EllipticCurve], algorithm: hashes.HashAlgorithm)
     size = (curve().key_size + 7) // 8
     scheme = ec.ECDSA(algorithm)
 
-    def verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, curve):
+    def verify(key: Key, signature: bytes, signed: bytes) -> bool:
+        public: Any = key.public
+        if key.kty != "EC" or public is None or not isinstance(public.curve, curve):
             return False
         if len(signature) != 2 * size:
             return False
         encoded = encode_dss_signature(_integer(signature[:size]), _integer(signature[size:]))
         try:
-            key.verify(encoded, signed, scheme)
+            public.verify(encoded, signed, scheme)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -387,11 +389,12 @@ def _ec_verifier(curve: type[ec.EllipticCurve], algorithm: hashes.HashAlgorithm)
     return verify
 
 
-def _ed25519_verify(key: PublicKey | None, signature: bytes, signed: bytes) -> bool:
-    if not isinstance(key, ed25519.Ed25519PublicKey):
+def _ed25519_verify(key: Key, signature: bytes, signed: bytes) -> bool:
+    public: Any = key.public
+    if key.kty != "OKP" or public is None:
         return False
     try:
-        key.verify(signature, signed)
+        public.verify(signature, signed)
     except InvalidSignature:
         return False
     return True

@@ -6,11 +6,10 @@ this path can only ever say what the exact one would say; a test holds them toge
 """
 
 import binascii
+from collections.abc import Callable
 from functools import lru_cache
 from json import JSONDecoder
 from typing import Any, NoReturn
-
-import attrs
 
 from headscale_oidc.claims import Claims
 from headscale_oidc.errors import KeySetError
@@ -21,51 +20,60 @@ MAX_PAYLOAD_BYTES = 10_000
 """Longer payloads are not plain: only they can nest too deep for Go."""
 _MAX_TIME = 1 << 40
 
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_URL_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_URL_TO_STANDARD = bytes.maketrans(b"-_+/", b"+/??")
 # the last character of a segment of 2 or 3 more than a multiple of 4, with no bits left over
 _LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 
 
 class _NotPlainError(ValueError):
-    """A name twice, or a constant that is no JSON."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _NotPlainError
-    return members
+    """A constant that is no JSON."""
 
 
 def _no_constant(_: str) -> NoReturn:
     raise _NotPlainError
 
 
-_DECODE = JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
+_DECODER: Any = JSONDecoder(parse_constant=_no_constant)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once
 
 
 def _decoded(segment: bytes) -> bytes | None:
-    """A base64url segment that is spelt in the one way in which it would be encoded."""
+    """A segment in the standard alphabet, spelt in the one way in which it would be encoded."""
     extra = len(segment) & 3
     if extra == 1 or (extra and segment[-1] not in _LAST[extra]):
         return None
-    return binascii.a2b_base64(segment.translate(_URL_TO_STANDARD) + _PADDING[extra])
+    try:
+        return binascii.a2b_base64(segment + _PADDING[extra], strict_mode=True)
+    except ValueError:
+        return None
 
 
 def _object(data: bytes) -> dict[str, Any] | None:
-    """A JSON object whose names are in small ASCII letters, each once."""
-    if len(data) >= MAX_PAYLOAD_BYTES or b"\\u" in data:
+    """A flat JSON object whose names are in small ASCII letters, each once.
+
+    Without a backslash every quotation mark delimits a text, and a colon follows those of names
+    only: as many of these pairs as members means that no name stands twice and nothing is nested.
+    """
+    if len(data) >= MAX_PAYLOAD_BYTES or b"\\" in data:
         return None
     try:
-        value = _DECODE(data.decode())
-    except (ValueError, RecursionError):
+        text = data.decode()
+        value, end = _SCAN(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    if type(value) is not dict:
+    if type(value) is not dict or end != len(text) or data.count(b'":') != len(value):
         return None
     names = "".join(value)
     return value if names.isascii() and names.islower() else None
+
+
+def _all_texts(items: list[Any]) -> bool:
+    try:
+        "".join(items)
+    except TypeError:
+        return False
+    return True
 
 
 _Header = tuple[str, str, str | None]
@@ -83,22 +91,16 @@ def _header(segment: bytes) -> _Header | None:
     return members.get("alg", ""), members.get("kid", ""), members.get("typ")
 
 
-@attrs.frozen
-class Plain:
-    """A plain token that was verified, and the members of its payload."""
-
-    token: IDToken
-    members: dict[str, Any]
+Plain = tuple[IDToken, dict[str, Any]]
+"""A plain token that was verified, and the members of its payload."""
 
 
 def verify(token: str, expected: Expected, now: float) -> Plain | None:
     """A plain token that is valid; None for everything else."""
     try:
         data = token.encode("ascii")
-        header_part, payload_part, signature_part = parts = data.split(b".")
+        header_part, payload_part, signature_part = data.translate(_URL_TO_STANDARD).split(b".")
     except ValueError:
-        return None
-    if b"".join(parts).translate(None, _ALPHABET):
         return None
     header, payload = _header(header_part), _decoded(payload_part)
     signature = _decoded(signature_part)
@@ -118,7 +120,7 @@ def verify(token: str, expected: Expected, now: float) -> Plain | None:
         return None
     for key in keys:
         if key.verifies(algorithm, signature, signed):
-            return Plain(verified, members)
+            return verified, members
     return None
 
 
@@ -134,7 +136,7 @@ def _token(
     if type(audience) is str:
         audience = (audience,)
     elif type(audience) is list:
-        if not all(type(item) is str for item in audience):
+        if not _all_texts(audience):
             return None
         audience = tuple(audience)
     else:
@@ -165,7 +167,7 @@ def claims(members: dict[str, Any], rules: RuleSet) -> Claims | None:
     if type(name) is not str or type(email) is not str or type(username) is not str:
         return None
     if groups is not None or "groups" in members:
-        if type(groups) is not list or not all(type(item) is str for item in groups):
+        if type(groups) is not list or not _all_texts(groups):
             return None
         groups = tuple(groups)
     if rules.email_verified is EmailVerified.UNREAD:

@@ -78,7 +78,7 @@ class Headscale:
         """Verify a token; ``now`` in seconds since the epoch. Raises TokenRejected."""
         expected = self._need_expected()
         found = plain.verify(id_token, expected, now)
-        return found.token if found is not None else token.verify(id_token, expected, now)
+        return found[0] if found is not None else token.verify(id_token, expected, now)
 
     def admit(
         self,
@@ -98,15 +98,14 @@ class Headscale:
         known = None if accounts is None else tuple(accounts)
         found = plain.verify(id_token, expected, now)
         if found is not None:
-            facts = TokenFacts.of(found.token)
-            claims = plain.claims(found.members, self.rules)
-            return self._decide(facts, userinfo, known, now, given=id_token, claims=claims)
+            claims = plain.claims(found[1], self.rules)
+            return self._decide(found[0], userinfo, known, now, given=id_token, claims=claims)
         try:
             verified = token.verify(id_token, expected, now)
         except TokenRejected as rejected:
             facts = token.read_facts(id_token, expected, rejected)
             return self._rejected(rejected, facts, userinfo, known, now, given=id_token)
-        return self._decide(TokenFacts.of(verified), userinfo, known, now, given=id_token)
+        return self._decide(verified, userinfo, known, now, given=id_token)
 
     def decide(
         self,
@@ -138,7 +137,7 @@ class Headscale:
 
     def _case(
         self,
-        facts: TokenFacts,
+        facts: TokenFacts | IDToken,
         document: Userinfo,
         accounts: tuple[Account, ...] | None,
         now: float | None,
@@ -179,7 +178,7 @@ class Headscale:
 
     def _decide(
         self,
-        facts: TokenFacts,
+        facts: TokenFacts | IDToken,
         userinfo: Userinfo,
         accounts: tuple[Account, ...] | None,
         now: float | None,
@@ -210,9 +209,10 @@ class Headscale:
             return Decision(Verdict.DENIED, verified, failed.reason, self.release, case)
         stored = claims_.for_storage(claims, reading.claims, self.rules)
         found = find_account(stored, self.rules, self.config, accounts or ())
-        case = self._case(
-            facts, userinfo, accounts, now, given, claims=claims, userinfo=reading, found=found
-        )
+        case = Case(
+            self.rules, self.config, self._checks, accounts, now, userinfo, facts, given,
+            None, None, claims, reading, found,
+        )  # fmt: skip
         verdict = Verdict.ADMITTED if found.failed is None else Verdict.DENIED
         return Decision(verdict, verified, found.failed, self.release, case)
 

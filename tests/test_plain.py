@@ -27,10 +27,11 @@ def agree(text: str, expected: Expected, now: float) -> bool:
     found = plain.verify(text, expected, now)
     if found is None:
         return False
-    assert token.verify(text, expected, now) == found.token
-    claims = plain.claims(found.members, expected.rules)
+    verified, members = found
+    assert token.verify(text, expected, now) == verified
+    claims = plain.claims(members, expected.rules)
     try:
-        exact = decode(found.token.payload, expected.rules)
+        exact = decode(verified.payload, expected.rules)
     except ClaimsError:
         exact = None
     if claims is not None:
