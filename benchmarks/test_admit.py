@@ -5,8 +5,12 @@ the same run. Absolute times move with the machine.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import headscale_oidc as ho
@@ -31,6 +35,19 @@ def issuer() -> Issuer:
     return Issuer(algorithms=ALGORITHMS)
 
 
+def bare(algorithm: str, key: Any, signature: bytes, signed: bytes) -> Callable[[], object]:
+    """``public_key.verify()`` alone, with a loaded key and decoded bytes."""
+    if algorithm == "RS256":
+        more: tuple[Any, ...] = (padding.PKCS1v15(), hashes.SHA256())
+    elif algorithm == "ES256":
+        half = len(signature) // 2
+        numbers = (int.from_bytes(part) for part in (signature[:half], signature[half:]))
+        signature, more = encode_dss_signature(*numbers), (ec.ECDSA(hashes.SHA256()),)
+    else:
+        more = ()
+    return lambda: key.verify(signature, signed, *more)
+
+
 def cases(issuer: Issuer, algorithm: str) -> tuple[Callable[[], object], Callable[[], object]]:
     """(the floor, the whole way) for an algorithm, both seen to work."""
     token = issuer.mint(CLAIMS, key=algorithm)
@@ -39,13 +56,12 @@ def cases(issuer: Issuer, algorithm: str) -> tuple[Callable[[], object], Callabl
     signature = parse_signature(token, rule_set("0.29"))
     (key,) = server.keys.keys().matching(signature.kid) if server.keys else ()
 
-    def floor() -> object:
-        return key.verifies(algorithm, signature.signature, signature.signed)
+    floor = bare(algorithm, key.public, signature.signature, signature.signed)
 
     def admit() -> object:
         return server.admit(token, userinfo=ho.NO_USERINFO, now=NOW)
 
-    assert floor()
+    assert floor() is None
     assert admit()
     assert not server.admit(token[:-4] + "AAAA", userinfo=ho.NO_USERINFO, now=NOW)
     return floor, admit

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from headscale_oidc.claims import Claims
 from headscale_oidc.errors import KeySetError
 from headscale_oidc.releases import EmailVerified, RuleSet
-from headscale_oidc.token import NOT_BEFORE_LEEWAY, Expected, IDToken
+from headscale_oidc.token import MAX_TOKEN_BYTES, NOT_BEFORE_LEEWAY, Expected, IDToken
 
 MAX_PAYLOAD_BYTES = 10_000
 """Longer payloads are not plain: only they can nest too deep for Go."""
@@ -97,6 +97,8 @@ Plain = tuple[IDToken, dict[str, Any]]
 
 def verify(token: str, expected: Expected, now: float) -> Plain | None:
     """A plain token that is valid; None for everything else."""
+    if len(token) > MAX_TOKEN_BYTES:
+        return None
     try:
         data = token.encode("ascii")
         header_part, payload_part, signature_part = data.translate(_URL_TO_STANDARD).split(b".")

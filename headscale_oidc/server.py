@@ -196,7 +196,10 @@ class Headscale:
             case = self._case(facts, userinfo, accounts, now, given, undecodable=error)
             reason = Reason.CLAIMS_UNDECODABLE
             return Decision(Verdict.DENIED, verified, reason, self.release, case)
-        seen = claims_.for_checks(claims, reading.claims, self.rules)
+        seen = stored = claims
+        if reading.claims is not None:
+            seen = claims_.for_checks(claims, reading.claims, self.rules)
+            stored = claims_.for_storage(claims, reading.claims, self.rules)
         failed = policy.first_failure(self._checks, seen)
         if failed is not None:
             case = self._case(
@@ -207,7 +210,6 @@ class Headscale:
                     Verdict.UNKNOWN, verified, Reason.USERINFO_MISSING, self.release, case
                 )
             return Decision(Verdict.DENIED, verified, failed.reason, self.release, case)
-        stored = claims_.for_storage(claims, reading.claims, self.rules)
         found = find_account(stored, self.rules, self.config, accounts or ())
         case = Case(
             self.rules, self.config, self._checks, accounts, now, userinfo, facts, given,
