@@ -6,6 +6,7 @@ They read a decision and never change it; each says only what is true of this on
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -52,7 +53,11 @@ class _Login:
     decision: "Decision"
     token: Mapping[str, Any]
     userinfo: Mapping[str, Any]
-    product: Product
+
+    @cached_property
+    def product(self) -> Product:
+        """The provider, recognised where a rule asks: that compiles many patterns."""
+        return recognise(self.case.config.issuer, self.token)
 
     @property
     def case(self) -> "Case":
@@ -101,7 +106,7 @@ def _login(decision: "Decision") -> _Login:
     token = provenance.members(None if case.facts is None else case.facts.payload)
     document = case.document
     userinfo = provenance.members(document) if isinstance(document, bytes | str) else {}
-    return _Login(decision, token, userinfo, recognise(case.config.issuer, token))
+    return _Login(decision, token, userinfo)
 
 
 def remedy(decision: "Decision") -> str:
@@ -734,7 +739,7 @@ def _node_expiry(login: _Login) -> Iterator[Finding]:
 
 def _scopes(login: _Login) -> Iterator[Finding]:
     """A scope that ends every login (F9)."""
-    if login.product.refuses_unknown_scopes and "groups" in login.case.config.scope:
+    if "groups" in login.case.config.scope and login.product.refuses_unknown_scopes:
         yield login.surprise(
             "scope-refused",
             f'oidc.scope asks for "groups", which {login.product.name} does not have: the login '
