@@ -8,10 +8,9 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -20,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from headscale_oidc.errors import KeySetError
 from headscale_oidc.golang import base64, json, url
 from headscale_oidc.releases import NEWEST, RuleSet, rule_set
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 MAX_KEY_SET_BYTES = 1 << 20
 """The largest key set that is read, in bytes."""
@@ -225,8 +227,10 @@ def _decode(name: str, text: str, rules: RuleSet) -> bytes:
     return data
 
 
-def load_certificate(text: str) -> x509.Certificate:
+def load_certificate(text: str) -> "x509.Certificate":
     """An item of ``x5c``: base64 (not base64url) of DER; raises ValueError."""
+    from cryptography import x509  # noqa: PLC0415 - slow to load, and few key sets have certificates
+
     data = base64.standard_decode(text.encode())
     if data is None:
         raise _BadKey('"x5c" holds something that is not base64')
@@ -237,7 +241,7 @@ def load_certificate(text: str) -> x509.Certificate:
 
 
 def _same_key(
-    certificate: x509.Certificate, public: PublicKey | None, numbers: dict[str, bytes]
+    certificate: "x509.Certificate", public: PublicKey | None, numbers: dict[str, bytes]
 ) -> bool:
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     try:
@@ -261,7 +265,7 @@ def _check_address(address: str) -> None:
         raise _BadKey('"x5u" is no URL') from None
 
 
-def _check_thumbprints(texts: dict[str, str], certificates: list[x509.Certificate]) -> None:
+def _check_thumbprints(texts: dict[str, str], certificates: "list[x509.Certificate]") -> None:
     for name, digest in (("x5t", hashlib.sha1), ("x5t#S256", hashlib.sha256)):
         data = base64.raw_url_decode(texts.get(name, "").encode())
         size = digest(usedforsecurity=False).digest_size
