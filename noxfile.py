@@ -39,7 +39,11 @@ def deep(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The hot verification path, as ratios inside one run."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-q", "benchmarks", "--benchmark-only", *session.posargs)
+    session.run(
+        "pytest", "-q", "benchmarks", "--benchmark-only", "--benchmark-json=bench.json",
+        "--benchmark-columns=median,iqr", *session.posargs,
+    )  # fmt: skip
+    session.run("python", "benchmarks/table.py", "bench.json", success_codes=[0, 3])
 
 
 @nox.session
