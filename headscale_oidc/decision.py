@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -70,6 +70,14 @@ class Case:
         return claims_.for_storage(self.claims, self.userinfo.claims, self.rules)
 
 
+class Later(Protocol):
+    """A case that is worked out when somebody asks: few ask about junk."""
+
+    def case(self) -> Case:
+        """The case."""
+        ...
+
+
 @attrs.frozen
 class Decision:
     """Would the server let this person in, as whom, and if not, why.
@@ -82,10 +90,15 @@ class Decision:
     verified: bool
     reason: Reason | None
     release: str
-    case: Case = attrs.field(repr=False, eq=False)
+    source: "Case | Later" = attrs.field(repr=False, eq=False, alias="case")
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.ADMITTED and self.verified
+
+    @cached_property
+    def case(self) -> Case:
+        """What the decision was made of."""
+        return self.source if isinstance(self.source, Case) else self.source.case()
 
     @property
     def stage(self) -> Stage | None:

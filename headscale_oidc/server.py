@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import attrs
+
 from headscale_oidc import claims as claims_
 from headscale_oidc import decision as decision_
 from headscale_oidc import plain, policy, token
@@ -103,8 +105,8 @@ class Headscale:
         try:
             verified = token.verify(id_token, expected, now)
         except TokenRejected as rejected:
-            facts = token.read_facts(id_token, expected, rejected)
-            return self._rejected(rejected, facts, userinfo, known, now, given=id_token)
+            later = _Refused(self, expected, rejected, id_token, userinfo, known, now)
+            return Decision(Verdict.DENIED, False, rejected.reason, self.release, later)  # noqa: FBT003
         return self._decide(verified, userinfo, known, now, given=id_token)
 
     def decide(
@@ -131,10 +133,6 @@ class Headscale:
             raise ValueError("this server has no keys: give keys= to verify tokens")
         return self._expected
 
-    def _read(self, payload: bytes, userinfo: Userinfo) -> tuple[Claims, UserinfoReading]:
-        claims = claims_.decode(payload, self.rules)
-        return claims, claims_.read_userinfo(userinfo, claims.sub, self.rules)
-
     def _case(
         self,
         facts: TokenFacts | IDToken,
@@ -155,26 +153,6 @@ class Headscale:
             token=given,
             **more,
         )
-
-    def _rejected(
-        self,
-        rejected: TokenRejected,
-        facts: TokenFacts,
-        userinfo: Userinfo,
-        accounts: tuple[Account, ...] | None,
-        now: float,
-        *,
-        given: str,
-    ) -> Decision:
-        """Refused, but what would have come after is still worked out where the payload allows."""
-        more: dict[str, Any] = {}
-        if facts.payload is not None:
-            try:
-                more["claims"], more["userinfo"] = self._read(facts.payload, userinfo)
-            except ClaimsError:
-                pass
-        case = self._case(facts, userinfo, accounts, now, given, rejected=rejected, **more)
-        return Decision(Verdict.DENIED, False, rejected.reason, self.release, case)  # noqa: FBT003
 
     def _decide(
         self,
@@ -226,6 +204,44 @@ class Headscale:
             userinfo is UNKNOWN_USERINFO
             and self.rules.userinfo is UserinfoUse.FIRST
             and policy.failed_for_absence(failed, seen, decision_.present(payload))
+        )
+
+
+@attrs.frozen
+class _Refused:
+    """A refused token: what would have come after is worked out where the payload allows."""
+
+    server: Headscale
+    expected: token.Expected
+    rejected: TokenRejected
+    given: str
+    userinfo: Userinfo
+    accounts: tuple[Account, ...] | None
+    now: float
+
+    def case(self) -> Case:
+        """The case, as far as it goes."""
+        server = self.server
+        facts = token.read_facts(self.given, self.expected, self.rejected)
+        claims, reading = None, UserinfoReading()
+        if facts.payload is not None:
+            try:
+                claims = claims_.decode(facts.payload, server.rules)
+                reading = claims_.read_userinfo(self.userinfo, claims.sub, server.rules)
+            except ClaimsError:
+                pass
+        return Case(
+            server.rules,
+            server.config,
+            policy.compile_checks(server.rules, server.config),
+            self.accounts,
+            self.now,
+            document=self.userinfo,
+            facts=facts,
+            token=self.given,
+            rejected=self.rejected,
+            claims=claims,
+            userinfo=reading,
         )
 
 
