@@ -195,6 +195,14 @@ class TestCommand:
         assert run.code == Exit.NO
         check_golden("lint", run.out.replace(str(tmp_path), "/etc/headscale"))
 
+    def test_several(self, run: Run, tmp_path: Path) -> None:
+        """Several files in one call, as pre-commit makes it."""
+        paths = [tmp_path / name for name in ("a.yaml", "b.yaml")]
+        for path in paths:
+            path.write_text(f"{SOUND}  scop: [x]\n")
+        assert run("lint", *map(str, paths)).code == Exit.NO
+        assert all(f"{path}:6  key-unknown" in run.out for path in paths)
+
     def test_formats(self, run: Run, tmp_path: Path) -> None:
         """SARIF fits its schema; JSON is the same findings."""
         path = tmp_path / "config.yaml"

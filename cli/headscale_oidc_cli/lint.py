@@ -19,6 +19,10 @@ class LintFormat(StrEnum):
 
 
 def lint(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CONFIG]...", help="Configurations, in place of --config."),
+    ] = None,
     config: ConfigOption = None,
     headscale: HeadscaleOption = "auto",
     upgrade_to: Annotated[
@@ -38,7 +42,11 @@ def lint(
     from headscale_oidc_cli.exit import Exit
     from headscale_oidc_cli.render import findings as render
 
-    found = lint_file(config, environ=os.environ, release=headscale, upgrade_to=upgrade_to)
+    found = [
+        finding
+        for file in files or [config]
+        for finding in lint_file(file, environ=os.environ, release=headscale, upgrade_to=upgrade_to)
+    ]
     if format is LintFormat.JSON:
         rows = [finding.to_dict() for finding in found]
         typer.echo(json.dumps({"schema_version": 1, "findings": rows}, indent=2))
