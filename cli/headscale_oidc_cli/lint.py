@@ -42,9 +42,10 @@ def lint(
     from headscale_oidc_cli.exit import Exit
     from headscale_oidc_cli.render import findings as render
 
+    chosen: list[str | None] = [*files] if files else [config]
     found = [
         finding
-        for file in files or [config]
+        for file in chosen
         for finding in lint_file(file, environ=os.environ, release=headscale, upgrade_to=upgrade_to)
     ]
     if format is LintFormat.JSON:
