@@ -63,9 +63,8 @@ class Auditor:
         """What becomes of one person; never raises."""
         if person.error:
             return Row(person.name, error=person.error)
-        known: dict[str, Any] = {"userinfo": person.userinfo, "accounts": self.accounts}
-        if self.userinfo is not None and not isinstance(person.userinfo, bytes | str):
-            known["userinfo"] = self.userinfo
+        userinfo = person.userinfo_or(self.userinfo)
+        known: dict[str, Any] = {"userinfo": userinfo, "accounts": self.accounts}
         try:
             if isinstance(person.given, bytes):
                 decision = self.server.decide(person.given, now=self.now, **known)

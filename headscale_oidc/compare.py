@@ -65,9 +65,7 @@ def compare(
         if person.error:
             yield Difference(person.name, Change.ERROR, "", "", person.error)
             continue
-        known: dict[str, Any] = {"userinfo": person.userinfo, "accounts": accounts}
-        if userinfo is not None and not isinstance(person.userinfo, bytes | str):
-            known["userinfo"] = userinfo
+        known: dict[str, Any] = {"userinfo": person.userinfo_or(userinfo), "accounts": accounts}
         try:
             given = person.given
             payload = parse_payload(given) if isinstance(given, str) else given

@@ -55,6 +55,11 @@ class Place:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+def place_dict(place: Place | None) -> dict[str, Any] | None:
+    """A place as JSON values."""
+    return None if place is None else attrs.asdict(place)
+
+
 def _texts(value: Iterable[str]) -> tuple[str, ...]:
     if isinstance(value, str):
         raise TypeError("a list of strings is needed, not one string")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -32,6 +32,9 @@ from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.record import Alternative, Notice, Record, Response, UserinfoUsed
 from headscale_oidc.releases import AccountLookup, RuleSet, UserinfoUse
 from headscale_oidc.token import IDToken, TokenFacts
+
+if TYPE_CHECKING:
+    from headscale_oidc.server import Headscale
 
 
 @attrs.frozen
@@ -276,6 +279,27 @@ class Decision:
             notices=self.notices,
             not_checked=("state",) if case.rules.nonce_missing is None else _NOT_CHECKED,
         )
+
+    def again(
+        self,
+        server: "Headscale",
+        *,
+        claims: bytes | None = None,
+        userinfo: Userinfo | None = None,
+        now: float | None = None,
+    ) -> "Decision":
+        """The same login at another server; ``claims``, ``userinfo`` and ``now`` in place of its own.
+
+        A token is verified anew, unless other claims are given. Raises ClaimsError.
+        """
+        case = self.case
+        now = case.now if now is None else now
+        document = case.document if userinfo is None else userinfo
+        if case.token is not None and claims is None:
+            assert now is not None  # noqa: S101 - a token is verified at a time
+            return server.admit(case.token, userinfo=document, accounts=case.accounts, now=now)
+        payload = claims or (case.facts.payload if case.facts is not None else None) or b""
+        return server.decide(payload, userinfo=document, accounts=case.accounts, now=now)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON values, with the version of its schema."""

@@ -5,6 +5,7 @@ Source: go-oidc ``oidc/oidc.go`` (``NewProvider``); OpenID Connect Discovery 1.0
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -91,6 +92,15 @@ def read_discovery(document: bytes, *, name: str = "discovery document") -> Disc
             if isinstance(member, list)
         },
     )
+
+
+def is_exposed(issuer: str) -> bool:
+    """Whether an issuer is on http and not on this machine: anybody in between can forge tokens."""
+    parts = urlsplit(issuer)
+    return parts.scheme == "http" and parts.hostname not in _LOOPBACK
+
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def how_they_differ(issuer: str, other: str) -> str:

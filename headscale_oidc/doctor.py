@@ -14,11 +14,18 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 
 from headscale_oidc.config import OIDCConfig
-from headscale_oidc.discovery import Discovery, discovery_url, how_they_differ, read_discovery
+from headscale_oidc.discovery import (
+    Discovery,
+    discovery_url,
+    how_they_differ,
+    is_exposed,
+    read_discovery,
+)
 from headscale_oidc.errors import HeadscaleOIDCError, KeySetError, ProviderError
 from headscale_oidc.findings import Finding, Severity
 from headscale_oidc.keys import MAX_KEY_SET_BYTES, KeySet
 from headscale_oidc.login import REMEDIES, Client, authorization, try_client
+from headscale_oidc.products import recognise
 from headscale_oidc.provider import (
     HTTP,
     MAX_DOCUMENT_BYTES,
@@ -41,11 +48,6 @@ SLOW = 3.0
 
 _DAY = 86_400
 _Result = TypeVar("_Result")
-_ENTRA = (
-    "login.microsoftonline.com",
-    "login.microsoftonline.us",
-    "login.partner.microsoftonline.cn",
-)
 _KEY_TYPES: Mapping[str, str] = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _CLAIMS_OF: Mapping[CheckName, Sequence[str]] = {
     CheckName.DOMAINS: ("email",),
@@ -301,8 +303,7 @@ def _issuer(config: OIDCConfig, seen: Seen) -> _Findings:
             f'set oidc.issuer to "{seen.discovery.issuer}"',
             place=place,
         )
-    parts = urlsplit(issuer)
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+    if is_exposed(issuer):
         yield about.warning(
             "issuer-http",
             "http: whoever sits between can read the client's secret and forge tokens",
@@ -507,7 +508,7 @@ def _scopes(config: OIDCConfig, _: Seen, found: Discovery) -> _Findings:
         if scope in offered:
             continue
         faults += 1
-        entra = urlsplit(config.issuer).hostname in _ENTRA
+        entra = recognise(config.issuer, {}).refuses_unknown_scopes
         make = about.error if entra else about.warning
         yield make(
             "scope-not-offered",

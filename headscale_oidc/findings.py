@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from headscale_oidc.config import Place
+from headscale_oidc.config import Place, place_dict
 
 
 class Severity(StrEnum):
@@ -40,9 +40,8 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        place = None if self.place is None else attrs.asdict(self.place)
         values = {**attrs.asdict(self, recurse=False), "severity": str(self.severity)}
-        return {**values, "place": place, "help": help_for(self.code)}
+        return {**values, "place": place_dict(self.place), "help": help_for(self.code)}
 
 
 def help_for(code: str) -> str:

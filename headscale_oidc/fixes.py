@@ -54,21 +54,21 @@ class _Attempt:
         config = attrs.evolve(case.config, **_together(changes, "config"))
         claims = _together(changes, "claims")
         rules = next((change.rules for change in changes if change.rules), case.rules)
-        now = next((change.now for change in changes if change.now is not None), case.now)
+        now = next((change.now for change in changes if change.now is not None), None)
         document = case.document
         if any(change.without_groups_in_userinfo for change in changes):
             document = _without(document, "groups")
-        server = Headscale(
-            config, release=rules, keys=self.server.keys, algorithms=self.server.algorithms
-        )
-        known: dict[str, Any] = {"userinfo": document, "accounts": case.accounts}
-        try:
-            if case.token is not None and not claims and now is not None:
-                return server.admit(case.token, now=now, **known).verdict
+        other = None
+        if claims:
             payload = None if case.facts is None else case.facts.payload
             if payload is None:
                 return None
-            return server.decide(_with(payload, claims), now=now, **known).verdict
+            other = _with(payload, claims)
+        server = Headscale(
+            config, release=rules, keys=self.server.keys, algorithms=self.server.algorithms
+        )
+        try:
+            return self.decision.again(server, claims=other, userinfo=document, now=now).verdict
         except ClaimsError:
             return None
 
@@ -79,8 +79,6 @@ def _together(changes: Sequence[_Change], name: str) -> dict[str, Any]:
 
 def _with(payload: bytes, claims: Mapping[str, json.Value]) -> bytes:
     """The payload with other claims in place of those of the same (folded) name."""
-    if not claims:
-        return payload
     value = json.parse(payload)
     assert isinstance(value, json.Members)  # noqa: S101 - it was decided on
     kept = [(name, member) for name, member in value if json.fold(name) not in claims]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from headscale_oidc.config import OIDCConfig, Place, Source, load_config
+from headscale_oidc.discovery import is_exposed
 from headscale_oidc.errors import ConfigError
 from headscale_oidc.findings import Finding, Severity
 from headscale_oidc.golang import duration, strconv
@@ -29,7 +30,6 @@ _FLAGS = (
     "only_start_if_oidc_is_available",
     "pkce.enabled",
 )
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PUBLIC = ("accounts.google.com", "login.microsoftonline.com/common", "/consumers")
 _YES = frozenset({"yes", "on", "y", "enabled", "enable"})
 
@@ -215,9 +215,7 @@ def _lists(config: _Lint) -> Iterator[Finding]:
                 f"{_key(name)} is a map, which reads as no list: the check is off",
                 "write a list: - entry",
             )
-        elif isinstance(written, list) and any(
-            isinstance(item.value, list | Mapping) for item in written
-        ):
+        elif _has_odd_item(written):
             off = "" if read else ": the check is off"
             later = (
                 "" if config.rules.odd_item_drops_list else "; from 0.27 the whole list is dropped"
@@ -236,6 +234,13 @@ def _lists(config: _Lint) -> Iterator[Finding]:
                 f"{_key(name)} is one text, split at white space into {len(read)} entries",
                 "write a list: - entry",
             )
+
+
+def _has_odd_item(written: Any) -> bool:
+    """Whether a list has a list or map as an entry."""
+    return isinstance(written, list) and any(
+        isinstance(item.value, list | Mapping) for item in written
+    )
 
 
 def _from_environment(config: _Lint, name: str) -> bool:
@@ -449,7 +454,7 @@ def _issuer(config: _Lint) -> Iterator[Finding]:
             f'oidc.issuer is "{issuer}", no http(s) URL',
             "write the provider's full issuer, https://…",
         )
-    elif parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    elif is_exposed(issuer):
         yield config.warning(
             "issuer-http",
             "issuer",
@@ -538,9 +543,7 @@ def _upgrade(config: _Lint) -> Iterator[Finding]:
     if after.odd_item_drops_list and not before.odd_item_drops_list:
         for name in _LISTS:
             written = config.written(name)
-            if isinstance(written, list) and any(
-                isinstance(item.value, list | Mapping) for item in written
-            ):
+            if _has_odd_item(written):
                 yield config.error(
                     "list-to-be-dropped",
                     name,

@@ -47,6 +47,12 @@ class Person:
     userinfo: Userinfo = UNKNOWN_USERINFO
     error: str = ""
 
+    def userinfo_or(self, default: Userinfo | None) -> Userinfo:
+        """The person's own userinfo, else the default, if there is one."""
+        if default is None or isinstance(self.userinfo, bytes | str):
+            return self.userinfo
+        return default
+
 
 def read_people(
     paths: Sequence[str], *, stdin: BinaryIO | None = None, columns: Mapping[str, str] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from headscale_oidc.config import Place
+from headscale_oidc.config import Place, place_dict
 from headscale_oidc.findings import Finding, help_for
 from headscale_oidc.identity import AccountOutcome, Identity
 from headscale_oidc.policy import Check
@@ -92,9 +92,13 @@ class Fix:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        place = None if self.place is None else attrs.asdict(self.place)
         values = attrs.asdict(self, recurse=False)
-        return {**values, "side": self.side.value, "opening": self.opening.name, "place": place}
+        return {
+            **values,
+            "side": self.side.value,
+            "opening": self.opening.name,
+            "place": place_dict(self.place),
+        }
 
 
 @attrs.frozen
@@ -235,10 +239,6 @@ def _check_dict(check: Check) -> dict[str, Any]:
         "seen": list(check.seen),
         "claim": check.claim,
         "source": check.source.value,
-        "place": _place_dict(check.place),
+        "place": place_dict(check.place),
         "stopped_here": check.stopped_here,
     }
-
-
-def _place_dict(place: Place | None) -> dict[str, Any] | None:
-    return None if place is None else attrs.asdict(place)

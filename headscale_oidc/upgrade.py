@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from headscale_oidc.config import OIDCConfig
 from headscale_oidc.errors import ConfigError, HeadscaleOIDCError
 from headscale_oidc.reasons import Verdict
 from headscale_oidc.record import ReleaseOutcome
@@ -130,25 +129,16 @@ def describe(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def under(
-    decision: "Decision", server: "Headscale", config: OIDCConfig | None = None
-) -> Callable[[RuleSet], "Decision"]:
+def under(decision: "Decision", server: "Headscale") -> Callable[[RuleSet], "Decision"]:
     """How to make a decision again under other rules, with the same configuration.
 
     A configuration that is read anew for each release tells more: which key stops which.
     """
     from headscale_oidc.server import Headscale  # noqa: PLC0415 - it imports decisions
 
-    case = decision.case
-    known: dict[str, Any] = {"userinfo": case.document, "accounts": case.accounts}
+    config, keys, algorithms = decision.case.config, server.keys, server.algorithms
 
     def decide(rules: RuleSet) -> "Decision":
-        again = Headscale(
-            config or case.config, release=rules, keys=server.keys, algorithms=server.algorithms
-        )
-        if case.token is not None and case.now is not None and server.keys is not None:
-            return again.admit(case.token, now=case.now, **known)
-        payload = None if case.facts is None else case.facts.payload
-        return again.decide(payload or b"{}", now=case.now, **known)
+        return decision.again(Headscale(config, release=rules, keys=keys, algorithms=algorithms))
 
     return decide

@@ -13,6 +13,8 @@ from headscale_oidc_cli.options import (
     CAFileOption,
     ConfigOption,
     HeadscaleOption,
+    NobodysUserinfoOption,
+    PeopleArgument,
     UsersOption,
 )
 
@@ -34,21 +36,13 @@ class AuditFormat(StrEnum):
 
 
 def audit(
-    people: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PEOPLE...", help="Files or folders of claims or tokens; - is JSON lines."
-        ),
-    ],
+    people: PeopleArgument,
     config: ConfigOption = None,
     headscale: HeadscaleOption = "auto",
     jwks: Annotated[
         str | None, typer.Option("--jwks", metavar="FILE", help="The key set, for tokens.")
     ] = None,
-    userinfo: Annotated[
-        str | None,
-        typer.Option("--userinfo", metavar="none", help='"none": nobody has userinfo.'),
-    ] = None,
+    userinfo: NobodysUserinfoOption = None,
     users: UsersOption = None,
     column: Annotated[
         list[str] | None,
@@ -73,7 +67,6 @@ def audit(
     """
     from headscale_oidc.audit import Auditor, Tally
     from headscale_oidc.audit import audit as run
-    from headscale_oidc.claims import NO_USERINFO
     from headscale_oidc.config import load_config
     from headscale_oidc.people import count_people, read_people
     from headscale_oidc.server import Headscale
@@ -83,18 +76,12 @@ def audit(
     from headscale_oidc_cli.issuer import Issuer
     from headscale_oidc_cli.render import audit as render
 
-    if userinfo not in {None, "none"}:
-        raise inputs.UsageError(
-            "--userinfo is none, or left out", remedy="bring userinfo with each person"
-        )
     now = time.time() if at is None else inputs.parse_time(at)
     loaded = load_config(config, environ=os.environ, release=headscale)
     server = Headscale(loaded)
     if jwks is not None:
         server = Issuer(loaded, jwks, None, ca_file).server()
-    auditor = Auditor(
-        server, now, read_accounts(users), NO_USERINFO if userinfo == "none" else None
-    )
+    auditor = Auditor(server, now, read_accounts(users), inputs.nobodys_userinfo(userinfo))
     total = count_people(people) if sys.stderr.isatty() else None
     source = read_people(people, stdin=sys.stdin.buffer, columns=_columns(column))
     with Tally(server) as tally, render.writing(format.value, output) as write:

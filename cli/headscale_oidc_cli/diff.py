@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headscale_oidc_cli.options import ConfigOption, HeadscaleOption, UsersOption
+from headscale_oidc_cli.options import (
+    ConfigOption,
+    HeadscaleOption,
+    NobodysUserinfoOption,
+    PeopleArgument,
+    UsersOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +31,7 @@ class DiffFormat(StrEnum):
 
 
 def diff(
-    people: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PEOPLE...", help="Files or folders of claims or tokens; - is JSON lines."
-        ),
-    ],
+    people: PeopleArgument,
     config: ConfigOption = None,
     headscale: HeadscaleOption = "auto",
     to_config: Annotated[
@@ -40,10 +41,7 @@ def diff(
     to: Annotated[
         str | None, typer.Option("--to", metavar="RELEASE", help="The other release.")
     ] = None,
-    userinfo: Annotated[
-        str | None,
-        typer.Option("--userinfo", metavar="none", help='"none": nobody has userinfo.'),
-    ] = None,
+    userinfo: NobodysUserinfoOption = None,
     users: UsersOption = None,
     format: Annotated[  # noqa: A002 - the option's name
         DiffFormat, typer.Option("--format", help="How the differences are written.")
@@ -54,23 +52,18 @@ def diff(
     Exit code 3 where something changes. A configuration that stops the other release is an error
     (exit code 2): hsoidc lint --upgrade-to says which key.
     """
-    from headscale_oidc.claims import NO_USERINFO
     from headscale_oidc.compare import compare
     from headscale_oidc.config import load_config
     from headscale_oidc.people import read_people
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli.exit import Exit
     from headscale_oidc_cli.explain import read_accounts
-    from headscale_oidc_cli.inputs import UsageError
+    from headscale_oidc_cli.inputs import UsageError, nobodys_userinfo
     from headscale_oidc_cli.render import diff as render
 
     if to_config is None and to is None:
         raise UsageError(
             "nothing to compare with", remedy="--to RELEASE, --to-config FILE, or both"
-        )
-    if userinfo not in {None, "none"}:
-        raise UsageError(
-            "--userinfo is none, or left out", remedy="bring userinfo with each person"
         )
     before = load_config(config, environ=os.environ, release=headscale)
     after = load_config(to_config or config, environ=os.environ, release=to or before.release)
@@ -89,7 +82,7 @@ def diff(
             Headscale(after),
             counted(),
             accounts=accounts,
-            userinfo=NO_USERINFO if userinfo == "none" else None,
+            userinfo=nobodys_userinfo(userinfo),
         )
     )
     if not count:

@@ -165,15 +165,11 @@ def _across(
     from headscale_oidc.server import Headscale
     from headscale_oidc.upgrade import across_releases
 
-    case = decision.case
-    known = _Known(case.document, case.accounts, case.now or 0.0)._asdict()
-
     def decide(rules: "RuleSet") -> "Decision":
         loaded = load_config(config, environ=os.environ, release=rules)
-        if case.token is not None:
-            return issuer.server(loaded, rules).admit(case.token, **known)
-        payload = b"{}" if case.facts is None else case.facts.payload or b"{}"
-        return Headscale(loaded, release=rules).decide(payload, **known)
+        verified = decision.case.token is not None
+        server = issuer.server(loaded, rules) if verified else Headscale(loaded, release=rules)
+        return decision.again(server)
 
     return across_releases(decide)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from headscale_oidc.claims import NO_USERINFO, NoUserinfo
 from headscale_oidc.errors import HeadscaleOIDCError
 
 MAX_INPUT_BYTES = 4 << 20
@@ -112,6 +113,15 @@ def _from_json(text: str, place: str, member: str, *, or_claims: bool) -> str:
     raise UsageError(
         "claims, not a token", place=place, remedy=f"give them as claims: --claims {place}"
     )
+
+
+def nobodys_userinfo(given: str | None) -> NoUserinfo | None:
+    """--userinfo none, or nothing; raises UsageError."""
+    if given not in {None, "none"}:
+        raise UsageError(
+            "--userinfo is none, or left out", remedy="bring userinfo with each person"
+        )
+    return None if given is None else NO_USERINFO
 
 
 def make_folder(folder: Path) -> None:

@@ -54,6 +54,15 @@ CAFileOption = Annotated[
     typer.Option("--ca-file", metavar="FILE", help="Certificate authorities to trust too."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict's line only.")]
+PeopleArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PEOPLE...", help="Files or folders of claims or tokens; - is JSON lines."
+    ),
+]
+NobodysUserinfoOption = Annotated[
+    str | None, typer.Option("--userinfo", metavar="none", help='"none": nobody has userinfo.')
+]
 RedactOption = Annotated[
     bool,
     typer.Option("--redact", help="Placeholders for everything personal: fit for a public issue."),
