@@ -1,6 +1,7 @@
 """Fixtures that many tests share."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from openid import Provider, logging_in
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# a shell's background jobs, and their children, ignore Ctrl-C, which some tests send to theirs
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOW = 1_795_443_907.0
 

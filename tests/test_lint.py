@@ -186,14 +186,15 @@ class TestCommand:
         monkeypatch.chdir(ROOT)
         return Run(capsys)
 
-    def test_golden(self, run: Run, tmp_path: Path) -> None:
+    def test_golden(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """authentik's guide, brought to 0.29."""
-        path = tmp_path / "config.yaml"
+        monkeypatch.chdir(tmp_path)
+        path = Path("config.yaml")
         path.write_text((ROOT / f"{AUTHENTIK}/config-guide.yaml").read_text())
         path.chmod(0o644)
-        run("lint", "-c", str(path), "--upgrade-to", "0.29")
+        run("lint", "-c", "config.yaml", "--upgrade-to", "0.29")
         assert run.code == Exit.NO
-        check_golden("lint", run.out.replace(str(tmp_path), "/etc/headscale"))
+        check_golden("lint", run.out)
 
     def test_several(self, run: Run, tmp_path: Path) -> None:
         """Several files in one call, as pre-commit makes it."""
