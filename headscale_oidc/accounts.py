@@ -6,7 +6,6 @@ Source: ``hscontrol/types/users.go``, ``hscontrol/db/users.go`` and ``hscontrol/
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -51,6 +50,8 @@ def load_accounts(path: str | os.PathLike[str]) -> tuple[Account, ...]:
     From 0.28 on the printed name of an account without a username is its login name; such a name
     is taken back. Raises AccountsError.
     """
+    from pathlib import Path  # noqa: PLC0415 - slow to load, for who opens files
+
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(MAX_ACCOUNTS_BYTES + 1)
@@ -172,20 +173,20 @@ def references(
     account: Account, others: Sequence[Account], rules: RuleSet
 ) -> tuple[Reference, ...]:
     """The texts by which a policy can name an account, among the others that there are."""
-    names = [account.name]
+    names: tuple[str | None, ...] = (account.name,)
     if rules.references is not References.NAME:
-        names = [account.email, account.name, account.provider_identifier or ""]
+        names = (account.email, account.name, account.provider_identifier)
+    suffixed = rules.references is References.SUFFIXED
     found = []
     for name in dict.fromkeys(names):
         if not name:
             continue
-        text = name
-        if rules.references is References.SUFFIXED and ("@" not in name or name.endswith("@")):
-            text = name + "@"
-        match = _resolve(text, [*others, account], rules)
-        works = match.account is account
-        why_not = "" if works else _why_not(match, rules)
-        found.append(Reference(text, works, why_not))
+        text = name + "@" if suffixed and ("@" not in name or name[-1] == "@") else name
+        why_not = ""
+        if others:  # an account alone answers to all its names
+            match = _resolve(text, [*others, account], rules)
+            why_not = "" if match.account is account else _why_not(match, rules)
+        found.append(Reference(text, not why_not, why_not))
     return tuple(found)
 
 

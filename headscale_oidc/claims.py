@@ -4,6 +4,7 @@ Source: ``hscontrol/types/users.go`` (``OIDCClaims``, ``OIDCUserInfo``, ``Flexib
 ``FlexibleStringSlice``), ``hscontrol/oidc.go``, and go-oidc's own reading of userinfo.
 """
 
+from collections.abc import Iterable
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -230,16 +231,20 @@ def for_storage(token: Claims, userinfo: Claims | None, rules: RuleSet) -> Claim
     )
 
 
-def sources(token: Claims, userinfo: Claims | None, *, userinfo_first: bool) -> dict[str, Source]:
-    """Where each claim came from, by name."""
+def sources(
+    token: Claims, userinfo: Claims | None, names: Iterable[str], *, userinfo_first: bool
+) -> dict[str, Source]:
+    """Where each of these claims came from, by name."""
     order = [(Source.TOKEN, token)]
     if userinfo is not None:
         order.insert(0 if userinfo_first else 1, (Source.USERINFO, userinfo))
     found = {}
-    for name in _NAMES:
-        empty = None if name == "groups" else ""
-        found[name] = next(
-            (source for source, claims in order if getattr(claims, name) not in {empty, False}),
-            Source.ABSENT,
-        )
+    for name in names:
+        found[name] = Source.ABSENT
+        for source, claims in order:
+            value = getattr(claims, name)
+            # an empty list is there, an empty text is not
+            if value or (name == "groups" and value is not None):
+                found[name] = source
+                break
     return found

@@ -1,17 +1,15 @@
 """Decisions: the verdict first, and behind it, worked out only when asked for, the full record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
 from headscale_oidc import claims as claims_
-from headscale_oidc import policy
+from headscale_oidc import plain, policy
 from headscale_oidc.accounts import Account
 from headscale_oidc.claims import (
-    NO_USERINFO,
-    UNKNOWN_USERINFO,
     Claims,
     Source,
     Userinfo,
@@ -19,46 +17,102 @@ from headscale_oidc.claims import (
 )
 from headscale_oidc.config import Default, OIDCConfig, expiry_seconds
 from headscale_oidc.errors import ClaimsError, TokenRejected
+from headscale_oidc.golang import json
 from headscale_oidc.identity import (
     AccountOutcome,
     AccountResult,
     Identity,
     identify,
-    maps_legacy_users,
     why,
 )
 from headscale_oidc.policy import Check, CompiledCheck
 from headscale_oidc.reasons import Reason, Stage, Verdict
-from headscale_oidc.record import Alternative, Notice, Record, Response, UserinfoUsed
-from headscale_oidc.releases import AccountLookup, RuleSet, UserinfoUse
-from headscale_oidc.token import IDToken, TokenFacts
+from headscale_oidc.releases import RuleSet, UserinfoUse
+from headscale_oidc.token import IDToken, TokenFacts, claims_facts
 
 if TYPE_CHECKING:
+    from headscale_oidc.record import Alternative, Notice, Record, Response
     from headscale_oidc.server import Headscale
+
+
+Given: TypeAlias = plain.Plain | IDToken | bytes
+"""What is decided on: a token that was verified, or claims that nobody verified."""
+Asked: TypeAlias = tuple[str | None, Userinfo, tuple[Account, ...] | None, float | None]
+"""The token as it was given (None: there were claims), userinfo, accounts and time."""
+
+NOT_READ = UserinfoReading()
+
+
+def payload(given: Given) -> bytes:
+    """The claims as text."""
+    if isinstance(given, bytes):
+        return given
+    return given[1] if isinstance(given, tuple) else given.payload
 
 
 @attrs.frozen
 class Case:
-    """What a decision was made of; ``document`` is userinfo as it was given."""
+    """What a decision was made of; ``given`` is what can be read where the token was refused."""
 
-    rules: RuleSet
-    config: OIDCConfig
-    checks: tuple[CompiledCheck, ...]
-    accounts: tuple[Account, ...] | None
-    now: float | None
-    document: Userinfo = UNKNOWN_USERINFO
-    read: TokenFacts | IDToken | None = attrs.field(default=None, repr=False, alias="facts")
-    token: str | None = attrs.field(default=None, repr=False)
-    rejected: TokenRejected | None = None
-    undecodable: ClaimsError | None = None
+    server: "Headscale" = attrs.field(repr=False)
+    asked: Asked = attrs.field(repr=False)
+    given: Given | TokenFacts = attrs.field(repr=False)
     claims: Claims | None = None
-    userinfo: UserinfoReading = attrs.field(default=UserinfoReading())
+    userinfo: UserinfoReading = NOT_READ
     found: AccountResult | None = None
+    undecodable: ClaimsError | None = None
+    rejected: TokenRejected | None = None
 
     @property
-    def facts(self) -> TokenFacts | None:
-        """What can be read of the token."""
-        return TokenFacts.of(self.read) if isinstance(self.read, IDToken) else self.read
+    def rules(self) -> RuleSet:
+        """The release's rules."""
+        return self.server.rules
+
+    @property
+    def config(self) -> OIDCConfig:
+        """The server's configuration."""
+        return self.server.config
+
+    @property
+    def checks(self) -> tuple[CompiledCheck, ...]:
+        """The server's checks."""
+        return self.server.checks
+
+    @property
+    def accounts(self) -> tuple[Account, ...] | None:
+        """The accounts that the server has; None: not known."""
+        return self.asked[2]
+
+    @property
+    def now(self) -> float | None:
+        """The time of the login, in seconds since the epoch."""
+        return self.asked[3]
+
+    @property
+    def document(self) -> Userinfo:
+        """Userinfo as it was given."""
+        return self.asked[1]
+
+    @property
+    def token(self) -> str | None:
+        """The token as it was given."""
+        return self.asked[0]
+
+    @cached_property
+    def facts(self) -> TokenFacts:
+        """What can be read of the token, or of the claims."""
+        given = self.given
+        if isinstance(given, TokenFacts):
+            return given
+        if isinstance(given, bytes):
+            return claims_facts(given)
+        return TokenFacts.of(plain.id_token(given) if isinstance(given, tuple) else given)
+
+    @property
+    def payload(self) -> bytes | None:
+        """The claims as text; None where they cannot be read."""
+        given = self.given
+        return given.payload if isinstance(given, TokenFacts) else payload(given)
 
     def seen(self) -> Claims | None:
         """The claims that the checks see."""
@@ -73,14 +127,6 @@ class Case:
         return claims_.for_storage(self.claims, self.userinfo.claims, self.rules)
 
 
-class Later(Protocol):
-    """A case that is worked out when somebody asks: few ask about junk."""
-
-    def case(self) -> Case:
-        """The case."""
-        ...
-
-
 @attrs.frozen
 class Decision:
     """Would the server let this person in, as whom, and if not, why.
@@ -93,7 +139,7 @@ class Decision:
     verified: bool
     reason: Reason | None
     release: str
-    source: "Case | Later" = attrs.field(repr=False, eq=False, alias="case")
+    _case: Callable[[], Case] = attrs.field(repr=False, eq=False)
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.ADMITTED and self.verified
@@ -101,7 +147,7 @@ class Decision:
     @cached_property
     def case(self) -> Case:
         """What the decision was made of."""
-        return self.source if isinstance(self.source, Case) else self.source.case()
+        return self._case()
 
     @property
     def stage(self) -> Stage | None:
@@ -109,8 +155,8 @@ class Decision:
         return None if self.reason is None else self.reason.stage
 
     @property
-    def token(self) -> TokenFacts | None:
-        """What the token says of itself; None where there were only claims."""
+    def token(self) -> TokenFacts:
+        """What the token says of itself, or the claims."""
         return self.case.facts
 
     @property
@@ -142,15 +188,17 @@ class Decision:
             return ()
         first = case.rules.userinfo is UserinfoUse.FIRST
         userinfo = case.userinfo.claims if first else None
-        sources = claims_.sources(case.claims, userinfo, userinfo_first=first)
+        sources = claims_.sources(
+            case.claims, userinfo, policy.CLAIMS_LOOKED_AT, userinfo_first=first
+        )
         if sources["email_verified"] is Source.ABSENT and "email_verified" in self._present:
             sources["email_verified"] = Source.TOKEN
-        return policy.explain(case.checks, seen, sources, case.config)
+        return policy.explain(case.checks, seen, sources)
 
     @cached_property
     def _present(self) -> frozenset[str]:
-        facts = self.case.facts
-        return frozenset() if facts is None or facts.payload is None else present(facts.payload)
+        payload = self.case.payload
+        return frozenset() if payload is None else present(payload)
 
     @cached_property
     def identity(self) -> Identity | None:
@@ -160,7 +208,9 @@ class Decision:
         if stored is None:
             return None
         found = None if case.found is None else case.found.account
-        others = [account for account in case.accounts or () if account is not found]
+        others = (
+            [account for account in case.accounts if account is not found] if case.accounts else ()
+        )
         return identify(stored, case.rules, case.config, found, others)
 
     @property
@@ -175,8 +225,10 @@ class Decision:
         return None if found is None or found.account is None else found.account.id
 
     @property
-    def response(self) -> Response | None:
+    def response(self) -> "Response | None":
         """What the server answers to a refused login; None otherwise."""
+        from headscale_oidc.record import Response  # noqa: PLC0415 - as in record
+
         case, rules = self.case, self.case.rules
         if self.verdict is not Verdict.DENIED or self.reason is None:
             return None
@@ -206,14 +258,16 @@ class Decision:
         """
         case = self.case
         if case.config.use_expiry_from_token:
-            expiry = None if case.facts is None else case.facts.expiry
+            expiry = case.facts.expiry
             return None if expiry is None else float(expiry)
         lifetime = node_lifetime(case.config, case.rules)
         return None if lifetime is None or case.now is None else case.now + lifetime
 
     @cached_property
-    def alternatives(self) -> tuple[Alternative, ...]:
+    def alternatives(self) -> "tuple[Alternative, ...]":
         """For ``unknown``: the answer without userinfo, and with what it might hold."""
+        from headscale_oidc.record import Alternative  # noqa: PLC0415 - as in record
+
         if self.verdict is not Verdict.UNKNOWN:
             return ()
         seen = self.case.seen()
@@ -239,20 +293,22 @@ class Decision:
         )
 
     @cached_property
-    def notices(self) -> tuple[Notice, ...]:
+    def notices(self) -> "tuple[Notice, ...]":
         """What the reader must know besides the verdict."""
-        return tuple(_notices(self))
+        from headscale_oidc.notices import notices  # noqa: PLC0415 - as in record
+
+        return tuple(notices(self))
 
     @cached_property
-    def record(self) -> Record:
+    def record(self) -> "Record":
         """Everything, worked out, as a value."""
-        # hints read decisions, and nobody who only decides pays for them
+        # what explains a decision reads it, and nobody who only decides pays for loading that
         from headscale_oidc import hints, provenance  # noqa: PLC0415
+        from headscale_oidc.record import Record, UserinfoUsed  # noqa: PLC0415
 
         case = self.case
         by_token = case.config.use_expiry_from_token
         setting = "oidc.use_expiry_from_token" if by_token else case.rules.expiry_setting
-        facts = self.token
         return Record(
             verdict=self.verdict,
             verified=self.verified,
@@ -263,7 +319,7 @@ class Decision:
             hints=hints.hints(self),
             release=self.release,
             release_chosen=case.config.release_chosen,
-            token=None if facts is None else attrs.evolve(facts, payload=None),
+            token=attrs.evolve(case.facts, payload=None),
             checks=self.checks,
             claims=provenance.report(case),
             identity=self.identity,
@@ -298,7 +354,7 @@ class Decision:
         if case.token is not None and claims is None:
             assert now is not None  # noqa: S101 - a token is verified at a time
             return server.admit(case.token, userinfo=document, accounts=case.accounts, now=now)
-        payload = claims or (case.facts.payload if case.facts is not None else None) or b""
+        payload = claims or case.payload or b""
         return server.decide(payload, userinfo=document, accounts=case.accounts, now=now)
 
     def to_dict(self) -> dict[str, Any]:
@@ -309,11 +365,12 @@ class Decision:
 _NOT_CHECKED = ("nonce against its cookie", "state", "PKCE")
 
 
-def present(payload: bytes) -> frozenset[str]:
+def present(claims: bytes) -> frozenset[str]:
     """The folded names of the members of a JSON object that are not null."""
-    from headscale_oidc.golang import json  # noqa: PLC0415 - only refusals look
-
-    value = json.parse(payload)
+    members = plain.members(claims)
+    if members is not None:
+        return frozenset(name for name, member in members.items() if member is not None)
+    value = json.parse(claims)
     if not isinstance(value, json.Members):
         return frozenset()
     return frozenset(json.fold(name) for name, member in value if member is not None)
@@ -324,76 +381,3 @@ def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
     if isinstance(config.expiry, Default):
         return expiry_seconds(rules.settings[rules.expiry_setting], rules)
     return config.expiry
-
-
-def _notices(decision: Decision) -> "Sequence[Notice]":
-    case, rules = decision.case, decision.case.rules
-    found: list[Notice] = []
-    if rules.nonce_missing is not None and case.facts is not None and case.facts.has_nonce is False:
-        found.append(
-            Notice(
-                "nonce-absent",
-                f"the token has no nonce: from a browser login, Headscale {rules.release} would "
-                f"refuse it (HTTP {rules.nonce_missing}); from another flow that is normal",
-            )
-        )
-    if case.claims is not None:
-        found += [*_userinfo_notices(decision), *_account_notices(decision)]
-    return found
-
-
-def _userinfo_notices(decision: Decision) -> "Sequence[Notice]":
-    case = decision.case
-    if case.rules.userinfo is UserinfoUse.NEVER or decision.verdict is Verdict.UNKNOWN:
-        return []
-    if case.document is UNKNOWN_USERINFO:
-        effect = "the answer" if case.rules.userinfo is UserinfoUse.FIRST else "what is stored"
-        text = f"nobody looked at userinfo: {effect} holds unless userinfo contradicts the token"
-        return [Notice("userinfo-unknown", text)]
-    if case.userinfo.claims is None and case.userinfo.ignored != NO_USERINFO.value:
-        return [Notice("userinfo-ignored", f"userinfo is not used: {case.userinfo.ignored}")]
-    return []
-
-
-def _account_notices(decision: Decision) -> "Sequence[Notice]":
-    case, rules, config = decision.case, decision.case.rules, decision.case.config
-    identity = decision.identity
-    stored = case.stored()
-    assert stored is not None  # noqa: S101 - asked only where there are claims
-    found: list[Notice] = []
-    if rules.account_by is AccountLookup.NAME and identity is not None and not identity.username:
-        found.append(
-            Notice(
-                "empty-username",
-                "THE USERNAME IS EMPTY: everybody without an email shares this one account",
-            )
-        )
-    if maps_legacy_users(rules, config) and stored.email_verified and not stored.email:
-        found.append(
-            Notice(
-                "empty-legacy-name",
-                "THE LEGACY NAME IS EMPTY: it matches every account; a single account without an "
-                "identifier is taken over, whoever owns it",
-            )
-        )
-    if case.accounts is None:
-        adopts = maps_legacy_users(rules, config)
-        kept = identity is not None and (identity.username_problem or identity.email_problem)
-        if adopts or (kept and rules.account_by is not AccountLookup.NAME):
-            found.append(
-                Notice(
-                    "accounts-unknown",
-                    "the server's accounts are not known and taken as none; a known account keeps "
-                    "its name and email where the login brings no usable one",
-                )
-            )
-    elif identity is not None:
-        found += [
-            Notice(
-                "reference-unusable",
-                f'in a policy, "{reference.text}" does not work: {reference.why_not}',
-            )
-            for reference in identity.policy_references
-            if not reference.works
-        ]
-    return found

@@ -5,7 +5,6 @@ Source: go-oidc ``oidc/oidc.go`` (``NewProvider``); OpenID Connect Discovery 1.0
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -96,6 +95,8 @@ def read_discovery(document: bytes, *, name: str = "discovery document") -> Disc
 
 def is_exposed(issuer: str) -> bool:
     """Whether an issuer is on http and not on this machine: anybody in between can forge tokens."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - slow to load, and no decision asks
+
     parts = urlsplit(issuer)
     return parts.scheme == "http" and parts.hostname not in _LOOPBACK
 

@@ -60,7 +60,7 @@ class _Attempt:
             document = _without(document, "groups")
         other = None
         if claims:
-            payload = None if case.facts is None else case.facts.payload
+            payload = case.payload
             if payload is None:
                 return None
             other = _with(payload, claims)
@@ -194,7 +194,7 @@ def _group_in(decision: "Decision", check: Check) -> Iterator[_Change]:
             text = f'put the person into "{entry}" at the provider'
             yield _at_the_provider(text, groups=[*theirs, entry])
             break
-    token = provenance.members(None if decision.token is None else decision.token.payload)
+    token = provenance.members(decision.token.payload)
     for name, value in token.items():
         if (
             name != "groups"
@@ -251,8 +251,6 @@ def _without_list(check: Check) -> _Change:
 
 def _for_the_token(decision: "Decision") -> Iterator[_Change]:
     case, facts = decision.case, decision.token
-    if facts is None:
-        return
     whom = "whoever that issuer and client let in"
     if decision.reason is Reason.ISSUER_MISMATCH and facts.issuer:
         text = f'set oidc.issuer to "{facts.issuer}"'
@@ -275,7 +273,7 @@ def _for_the_token(decision: "Decision") -> Iterator[_Change]:
 
 def _for_the_types(decision: "Decision") -> Iterator[_Change]:
     """Claims of a type that cannot be decoded."""
-    if decision.reason is not Reason.CLAIMS_UNDECODABLE or decision.token is None:
+    if decision.reason is not Reason.CLAIMS_UNDECODABLE:
         return
     token = provenance.members(decision.token.payload)
     groups = token.get("groups")

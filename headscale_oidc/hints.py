@@ -103,7 +103,7 @@ def hints(decision: "Decision") -> tuple[Finding, ...]:
 
 def _login(decision: "Decision") -> _Login:
     case = decision.case
-    token = provenance.members(None if case.facts is None else case.facts.payload)
+    token = provenance.members(case.payload)
     document = case.document
     userinfo = provenance.members(document) if isinstance(document, bytes | str) else {}
     return _Login(decision, token, userinfo)
@@ -115,7 +115,7 @@ def remedy(decision: "Decision") -> str:
     """
     case = decision.case
     topic = None
-    if decision.reason is Reason.ALGORITHM_NOT_ACCEPTED and case.facts is not None:
+    if decision.reason is Reason.ALGORITHM_NOT_ACCEPTED:
         symmetric = (case.facts.algorithm or "").startswith("HS")
         topic = Topic.SYMMETRIC if symmetric else None
     elif decision.reason is Reason.MALFORMED and "JWE" in decision.problem:
@@ -135,7 +135,7 @@ _GET_ONE = "give the id_token of the token response, or log in: hsoidc login"
 def _wrong_token(login: _Login) -> Iterator[Finding]:
     """An access or refresh token, or a token for somebody else (F36)."""
     facts = login.case.facts
-    if facts is None or facts.payload is None:
+    if facts.payload is None:
         return
     kind = str(login.token.get("typ") or login.token.get("token_use") or "").lower()
     audience = set(facts.audience or ())
@@ -175,7 +175,7 @@ def _wrong_token(login: _Login) -> Iterator[Finding]:
 def _tenant(login: _Login) -> Iterator[Finding]:
     """Entra: another tenant, or the other version of its endpoint."""
     facts = login.case.facts
-    if login.decision.reason is not Reason.ISSUER_MISMATCH or facts is None or not facts.issuer:
+    if login.decision.reason is not Reason.ISSUER_MISMATCH or not facts.issuer:
         return
     theirs, ours = _GUID.search(facts.issuer), _GUID.search(login.case.config.issuer)
     if theirs is None or ours is None:
@@ -199,7 +199,7 @@ def _tenant(login: _Login) -> Iterator[Finding]:
 def _expiry(login: _Login) -> Iterator[Finding]:
     """An expired token, and what can still be asked of it (F37)."""
     facts = login.case.facts
-    if login.decision.reason is not Reason.EXPIRED or facts is None or facts.expiry is None:
+    if login.decision.reason is not Reason.EXPIRED or facts.expiry is None:
         return
     now = login.case.now or 0.0
     issued = login.token.get("iat")
@@ -216,9 +216,9 @@ def _expiry(login: _Login) -> Iterator[Finding]:
 
 def _undecodable(login: _Login) -> Iterator[Finding]:
     """Claims of a type that this release cannot decode, and which can (F7, F15)."""
-    if login.decision.reason is not Reason.CLAIMS_UNDECODABLE or login.case.facts is None:
+    if login.decision.reason is not Reason.CLAIMS_UNDECODABLE:
         return
-    payload = login.case.facts.payload
+    payload = login.case.payload
     assert payload is not None  # noqa: S101 - it was decoded
     able = [rules for rules in RULE_SETS if not rules.preview and _reads(payload, rules)]
     for claim in provenance.report(login.case):

@@ -8,6 +8,7 @@ Source: ``hscontrol/util/dns.go`` (``NormalizeToFQDNRules``, ``ValidateUsername`
 import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 
 import attrs
@@ -32,6 +33,10 @@ MAX_LABEL_BYTES = 63
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9-.]+")
 _MIN_USERNAME_BYTES = 2
+# every release takes these names, and only joins these issuers and subjects
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]+")
+_PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN_ISSUER = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?:/[a-z0-9-]+)*/?")
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -61,6 +66,13 @@ def username_problem(username: str, rule: UsernameRule) -> str | None:
 
     Source: ``ValidateUsername`` (0.24+). The first *byte* is read as a Latin-1 character.
     """
+    if _PLAIN_NAME.fullmatch(username):
+        return None
+    return username_problem_exactly(username, rule)
+
+
+def username_problem_exactly(username: str, rule: UsernameRule) -> str | None:
+    """:func:`username_problem`, without the short way for the names that nearly all are."""
     data = username.encode("utf-8", "surrogateescape")
     if len(data) < _MIN_USERNAME_BYTES:
         return "shorter than 2 bytes" if data else "absent or empty"
@@ -83,6 +95,21 @@ def username_problem(username: str, rule: UsernameRule) -> str | None:
 
 def provider_identifier(iss: str, sub: str, rules: RuleSet) -> str:
     """The identifier that an account is found by (0.24+)."""
+    if rules.identifier is not IdentifierRule.PLAIN and _PLAIN_SUBJECT.fullmatch(sub):
+        prefix = _plain_prefix(iss)
+        if prefix:
+            return prefix + sub
+    return provider_identifier_exactly(iss, sub, rules)
+
+
+@lru_cache(maxsize=64)
+def _plain_prefix(iss: str) -> str:
+    """An issuer with its slash, "" unless it is plain."""
+    return f"{iss.removesuffix('/')}/" if _PLAIN_ISSUER.fullmatch(iss) else ""
+
+
+def provider_identifier_exactly(iss: str, sub: str, rules: RuleSet) -> str:
+    """:func:`provider_identifier`, without the short way for what nearly all are."""
     rule, hosts = rules.identifier, rules.hosts
     if rule is IdentifierRule.PLAIN:
         return f"{iss}/{sub}"
@@ -243,6 +270,9 @@ def _adopt(
     return _CREATED
 
 
+_FIRST = Account(1, "")
+
+
 @attrs.frozen
 class Identity:
     """Who the login is, or would be: what is stored after it.
@@ -274,7 +304,7 @@ def identify(
 
     None where no name can be made of the email (≤0.23).
     """
-    stored = found or Account(id=max((account.id for account in others), default=0) + 1, name="")
+    stored = found or (_FIRST if not others else Account(max(other.id for other in others) + 1, ""))
     if rules.username is None or rules.identifier is None:
         try:
             name = name_from_email(claims.email, strip_domain=config.strip_email_domain)
@@ -286,12 +316,12 @@ def identify(
     dropped = email_problem(claims, rules, config)
     keeps = not rules.empty_profile_overwrites
     account = Account(
-        id=stored.id,
-        name=stored.name if unusable else claims.preferred_username,
-        email=stored.email if dropped else claims.email,
-        provider_identifier=provider_identifier(claims.iss, claims.sub, rules),
-        display_name=claims.name or (stored.display_name if keeps else ""),
-        picture=claims.picture or (stored.picture if keeps else ""),
+        stored.id,
+        stored.name if unusable else claims.preferred_username,
+        stored.email if dropped else claims.email,
+        provider_identifier(claims.iss, claims.sub, rules),
+        claims.name or (stored.display_name if keeps else ""),
+        claims.picture or (stored.picture if keeps else ""),
     )
     shown = account.email or account.name or account.provider_identifier or str(account.id)
     return _identity(account, others, rules, shown, unusable or "", dropped)
@@ -306,13 +336,13 @@ def _identity(
     dropped: str | None,
 ) -> Identity:
     return Identity(
-        username=account.name,
-        email=account.email,
-        provider_identifier=account.provider_identifier,
-        display_name=account.display_name,
-        picture=account.picture,
-        login_name=login_name,
-        policy_references=references(account, others, rules),
-        username_problem=unusable,
-        email_problem=dropped or "",
+        account.name,
+        account.email,
+        account.provider_identifier,
+        account.display_name,
+        account.picture,
+        login_name,
+        references(account, others, rules),
+        unusable,
+        dropped or "",
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from headscale_oidc.config import OIDCConfig, Place, Source, load_config
+from headscale_oidc.config import OIDCConfig, Place
+from headscale_oidc.config_file import Source, load_config
 from headscale_oidc.discovery import is_exposed
 from headscale_oidc.errors import ConfigError
 from headscale_oidc.findings import Finding, Severity

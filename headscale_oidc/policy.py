@@ -5,7 +5,7 @@ Source: ``hscontrol/oidc.go`` (``validateOIDCAllowedDomains``, ``…Groups``, ``
 alternatives; every configured list must pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -28,15 +28,22 @@ class Outcome(StrEnum):
     OFF = "off"
 
 
+_PASSED, _FAILED, _OFF = Outcome
+
 Predicate: TypeAlias = Callable[[Claims], bool]
 
 
 @attrs.frozen
 class CompiledCheck:
-    """A check of one server: ``passes`` is None where the configuration switches it off."""
+    """A check of one server: ``passes`` is None where the configuration switches it off.
+
+    ``claim`` is the one that it looks at, ``place`` where the setting stands.
+    """
 
     name: CheckName
     reason: Reason
+    claim: str
+    place: Place | None
     passes: Predicate | None
     wanted: tuple[str, ...]
 
@@ -77,6 +84,8 @@ CLAIMS = MappingProxyType(
         CheckName.EMAIL_VERIFIED: "email_verified",
     }
 )
+CLAIMS_LOOKED_AT = tuple(dict.fromkeys(CLAIMS.values()))
+"""The claims that some check looks at."""
 _SETTINGS = MappingProxyType(
     {name: str(name) for name in CheckName} | {CheckName.EMAIL_VERIFIED: "email_verified_required"}
 )
@@ -85,7 +94,14 @@ _SETTINGS = MappingProxyType(
 def compile_checks(rules: RuleSet, config: OIDCConfig) -> tuple[CompiledCheck, ...]:
     """The checks of a server, in the release's order."""
     return tuple(
-        CompiledCheck(name, _REASONS[name], *_COMPILERS[name](config)) for name in rules.checks
+        CompiledCheck(
+            name,
+            _REASONS[name],
+            CLAIMS[name],
+            config.place(_SETTINGS[name]),
+            *_COMPILERS[name](config),
+        )
+        for name in rules.checks
     )
 
 
@@ -148,11 +164,11 @@ def first_failure(
     failed = None
     for check in checks:
         if check.passes is None:
-            outcome = Outcome.OFF
+            outcome = _OFF
         elif check.passes(claims):
-            outcome = Outcome.PASSED
+            outcome = _PASSED
         else:
-            outcome = Outcome.FAILED
+            outcome = _FAILED
             failed = failed or check
             if trace is None:
                 return failed
@@ -162,27 +178,26 @@ def first_failure(
 
 
 def explain(
-    checks: Sequence[CompiledCheck],
-    claims: Claims,
-    sources: dict[str, Source],
-    config: OIDCConfig,
+    checks: Sequence[CompiledCheck], claims: Claims, sources: Mapping[str, Source]
 ) -> tuple[Check, ...]:
-    """Every check with what it wanted and saw, in the release's order."""
+    """Every check with what it wanted and saw, in the release's order; ``sources`` by claim."""
     trace: list[Outcome] = []
     stopped = first_failure(checks, claims, trace)
     return tuple(
-        Check(
-            name=check.name,
-            outcome=outcome,
-            reason=check.reason if outcome is Outcome.FAILED else None,
-            wanted=() if outcome is Outcome.OFF else check.wanted,
-            seen=_seen(check.name, claims),
-            claim=CLAIMS[check.name],
-            source=sources[CLAIMS[check.name]],
-            place=config.place(_SETTINGS[check.name]),
-            stopped_here=check is stopped,
-        )
-        for check, outcome in zip(checks, trace, strict=True)
+        [
+            Check(
+                check.name,
+                outcome,
+                check.reason if outcome is _FAILED else None,
+                () if outcome is _OFF else check.wanted,
+                _seen(check.name, claims),
+                check.claim,
+                sources[check.claim],
+                check.place,
+                check is stopped,
+            )
+            for check, outcome in zip(checks, trace, strict=True)
+        ]
     )
 
 

@@ -108,7 +108,7 @@ def _decodes(name: str, value: json.Value, rules: RuleSet) -> bool:
 
 def report(case: "Case") -> tuple[ClaimReport, ...]:
     """What became of the claims that a person asks about."""
-    token = members(None if case.facts is None else case.facts.payload)
+    token = members(case.payload)
     looks = case.rules.userinfo is not UserinfoUse.NEVER
     known = isinstance(case.document, bytes | str) and looks
     userinfo = members(case.document) if isinstance(case.document, bytes | str) else {}
@@ -117,7 +117,7 @@ def report(case: "Case") -> tuple[ClaimReport, ...]:
         sources = dict.fromkeys(SHOWN, Source.TOKEN)
     else:
         first = case.rules.userinfo is UserinfoUse.FIRST
-        sources = claims_.sources(case.claims, used, userinfo_first=first)
+        sources = claims_.sources(case.claims, used, SHOWN, userinfo_first=first)
     reports = []
     for name in SHOWN:
         if name == "email_verified" and case.rules.email_verified is EmailVerified.UNREAD:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from headscale_oidc.config import load_config
+from headscale_oidc.config_file import load_config
 from headscale_oidc.errors import HeadscaleOIDCError
 from headscale_oidc.server import Headscale
 from headscale_oidc.suite import Case, Result, load_suite, run_suite

@@ -152,7 +152,7 @@ class Record:
     hints: tuple[Finding, ...]
     release: str
     release_chosen: str
-    token: TokenFacts | None
+    token: TokenFacts
     checks: tuple[Check, ...]
     claims: tuple[ClaimReport, ...]
     identity: Identity | None
@@ -215,9 +215,7 @@ class Record:
         }
 
 
-def _token_dict(facts: TokenFacts | None) -> dict[str, Any] | None:
-    if facts is None:
-        return None
+def _token_dict(facts: TokenFacts) -> dict[str, Any]:
     values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
     audience = values["audience"]
     return {**values, "audience": None if audience is None else list(audience)}

@@ -182,14 +182,14 @@ def redact(decision: Decision, record: Record | None = None) -> Record:
     case = decision.case
     placeholders = _Placeholders()
     _configuration(placeholders, case.config)
-    documents = [None if case.facts is None else case.facts.payload, case.document]
+    documents = [case.payload, case.document]
     for document in documents:
         if isinstance(document, bytes | str):
             _document(placeholders, document)
     for account in case.accounts or ():
         _account(placeholders, account)
     record = record or decision.record
-    if record.token is not None and record.token.kid:
+    if record.token.kid:
         placeholders.of("key", record.token.kid)
     if record.identity is not None:
         identity = record.identity

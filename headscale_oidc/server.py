@@ -1,24 +1,24 @@
 """Headscale: one server with its configuration, release and keys, asked about logins."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
-import attrs
-
 from headscale_oidc import claims as claims_
-from headscale_oidc import decision as decision_
 from headscale_oidc import plain, policy, token
 from headscale_oidc.accounts import Account
-from headscale_oidc.claims import UNKNOWN_USERINFO, Claims, Userinfo, UserinfoReading
+from headscale_oidc.claims import UNKNOWN_USERINFO, Claims, Userinfo
 from headscale_oidc.config import OIDCConfig
-from headscale_oidc.decision import Case, Decision
+from headscale_oidc.decision import NOT_READ, Asked, Case, Decision, Given, payload, present
 from headscale_oidc.errors import ClaimsError, TokenRejected
 from headscale_oidc.golang import json
 from headscale_oidc.identity import find_account
 from headscale_oidc.keys import KeySource
 from headscale_oidc.reasons import Reason, Verdict
 from headscale_oidc.releases import AUTO, NEWEST, RuleSet, UserinfoUse, rule_set
-from headscale_oidc.token import IDToken, TokenFacts
+from headscale_oidc.token import IDToken
+
+_ADMITTED, _DENIED = Verdict.ADMITTED, Verdict.DENIED
 
 
 class Headscale:
@@ -31,13 +31,14 @@ class Headscale:
     Raises UnknownReleaseError.
     """
 
-    __slots__ = ("_checks", "_expected", "algorithms", "config", "keys", "rules")
+    __slots__ = ("_configured", "_expected", "algorithms", "checks", "config", "keys", "rules")
 
     config: OIDCConfig
     rules: RuleSet
     keys: KeySource | None
     algorithms: tuple[str, ...] | None
-    _checks: tuple[policy.CompiledCheck, ...]
+    checks: tuple[policy.CompiledCheck, ...]
+    _configured: tuple[policy.CompiledCheck, ...]
     _expected: token.Expected | None
 
     def __init__(
@@ -56,7 +57,9 @@ class Headscale:
         set_(self, "rules", rules)
         set_(self, "keys", keys)
         set_(self, "algorithms", None if algorithms is None else tuple(algorithms))
-        set_(self, "_checks", policy.compile_checks(rules, config))
+        checks = policy.compile_checks(rules, config)
+        set_(self, "checks", checks)
+        set_(self, "_configured", tuple(check for check in checks if check.passes is not None))
         expected = None
         if keys is not None:
             expected = token.Expected.of(rules, config.issuer, config.client_id, algorithms, keys)
@@ -80,7 +83,9 @@ class Headscale:
         """Verify a token; ``now`` in seconds since the epoch. Raises TokenRejected."""
         expected = self._need_expected()
         found = plain.verify(id_token, expected, now)
-        return found[0] if found is not None else token.verify(id_token, expected, now)
+        if isinstance(found, tuple):
+            return plain.id_token(found)
+        return token.verify(id_token, expected, now)
 
     def admit(
         self,
@@ -97,17 +102,17 @@ class Headscale:
         as none.
         """
         expected = self._need_expected()
-        known = None if accounts is None else tuple(accounts)
+        asked = id_token, userinfo, None if accounts is None else tuple(accounts), now
         found = plain.verify(id_token, expected, now)
-        if found is not None:
-            claims = plain.claims(found[1], self.rules)
-            return self._decide(found[0], userinfo, known, now, given=id_token, claims=claims)
+        if isinstance(found, tuple):
+            return self._decide(found, plain.claims(found[0], self.rules), asked)
         try:
-            verified = token.verify(id_token, expected, now)
+            if found is None:
+                return self._decide(token.verify(id_token, expected, now), None, asked)
+            reason, case = found, partial(_junk, self, expected, asked, now)
         except TokenRejected as rejected:
-            later = _Refused(self, expected, rejected, id_token, userinfo, known, now)
-            return Decision(Verdict.DENIED, False, rejected.reason, self.release, later)  # noqa: FBT003
-        return self._decide(verified, userinfo, known, now, given=id_token)
+            reason, case = rejected.reason, partial(_refused, self, expected, rejected, asked)
+        return Decision(_DENIED, False, reason, self.rules.release, case)  # noqa: FBT003
 
     def decide(
         self,
@@ -124,125 +129,81 @@ class Headscale:
         """
         data = unverified_claims
         data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-        _check_object(data)
-        known = None if accounts is None else tuple(accounts)
-        return self._decide(token.claims_facts(data), userinfo, known, now, given=None)
+        members = plain.members(data)
+        claims = None if members is None else plain.claims(members, self.rules)
+        if members is None:
+            _check_object(data)
+        asked = None, userinfo, None if accounts is None else tuple(accounts), now
+        return self._decide(data, claims, asked)
 
     def _need_expected(self) -> token.Expected:
         if self._expected is None:
             raise ValueError("this server has no keys: give keys= to verify tokens")
         return self._expected
 
-    def _case(
-        self,
-        facts: TokenFacts | IDToken,
-        document: Userinfo,
-        accounts: tuple[Account, ...] | None,
-        now: float | None,
-        given: str | None,
-        **more: Any,
-    ) -> Case:
-        return Case(
-            rules=self.rules,
-            config=self.config,
-            checks=self._checks,
-            accounts=accounts,
-            now=now,
-            document=document,
-            facts=facts,
-            token=given,
-            **more,
-        )
-
-    def _decide(
-        self,
-        facts: TokenFacts | IDToken,
-        userinfo: Userinfo,
-        accounts: tuple[Account, ...] | None,
-        now: float | None,
-        *,
-        given: str | None,
-        claims: Claims | None = None,
-    ) -> Decision:
-        """Decide on claims; ``given`` is the token that was verified, None where nobody did."""
-        verified = given is not None
-        assert facts.payload is not None  # noqa: S101 - verified or checked to be an object
+    def _decide(self, given: Given, claims: Claims | None, asked: Asked) -> Decision:
+        """Decide on what was verified, or (bytes) was not; ``claims`` None: not decoded yet."""
+        verified = type(given) is not bytes
+        userinfo, accounts = asked[1], asked[2]
+        rules = self.rules
         try:
-            claims = claims or claims_.decode(facts.payload, self.rules)
-            reading = claims_.read_userinfo(userinfo, claims.sub, self.rules)
+            if claims is None:
+                claims = claims_.decode(payload(given), rules)
+            reading = claims_.read_userinfo(userinfo, claims.sub, rules)
         except ClaimsError as error:
-            case = self._case(facts, userinfo, accounts, now, given, undecodable=error)
-            reason = Reason.CLAIMS_UNDECODABLE
-            return Decision(Verdict.DENIED, verified, reason, self.release, case)
+            case = partial(Case, self, asked, given, undecodable=error)
+            return Decision(_DENIED, verified, Reason.CLAIMS_UNDECODABLE, rules.release, case)
         seen = stored = claims
         if reading.claims is not None:
-            seen = claims_.for_checks(claims, reading.claims, self.rules)
-            stored = claims_.for_storage(claims, reading.claims, self.rules)
-        failed = policy.first_failure(self._checks, seen)
+            seen = claims_.for_checks(claims, reading.claims, rules)
+            stored = claims_.for_storage(claims, reading.claims, rules)
+        failed = policy.first_failure(self._configured, seen)
         if failed is not None:
-            case = self._case(
-                facts, userinfo, accounts, now, given, claims=claims, userinfo=reading
-            )
-            if self._may_turn(failed, seen, userinfo, facts.payload):
+            case = partial(Case, self, asked, given, claims, reading)
+            if self._may_turn(failed, seen, userinfo, given):
                 return Decision(
-                    Verdict.UNKNOWN, verified, Reason.USERINFO_MISSING, self.release, case
+                    Verdict.UNKNOWN, verified, Reason.USERINFO_MISSING, rules.release, case
                 )
-            return Decision(Verdict.DENIED, verified, failed.reason, self.release, case)
-        found = find_account(stored, self.rules, self.config, accounts or ())
-        case = Case(
-            self.rules, self.config, self._checks, accounts, now, userinfo, facts, given,
-            None, None, claims, reading, found,
-        )  # fmt: skip
-        verdict = Verdict.ADMITTED if found.failed is None else Verdict.DENIED
-        return Decision(verdict, verified, found.failed, self.release, case)
+            return Decision(_DENIED, verified, failed.reason, rules.release, case)
+        account = find_account(stored, rules, self.config, accounts or ())
+        case = partial(Case, self, asked, given, claims, reading, account)
+        verdict = _ADMITTED if account.failed is None else _DENIED
+        return Decision(verdict, verified, account.failed, rules.release, case)
 
     def _may_turn(
-        self, failed: policy.CompiledCheck, seen: Claims, userinfo: Userinfo, payload: bytes
+        self, failed: policy.CompiledCheck, seen: Claims, userinfo: Userinfo, given: Given
     ) -> bool:
         """Whether userinfo, at which nobody looked, may turn a failed check."""
         return (
             userinfo is UNKNOWN_USERINFO
             and self.rules.userinfo is UserinfoUse.FIRST
-            and policy.failed_for_absence(failed, seen, decision_.present(payload))
+            and policy.failed_for_absence(failed, seen, present(payload(given)))
         )
 
 
-@attrs.frozen
-class _Refused:
-    """A refused token: what would have come after is worked out where the payload allows."""
+def _junk(server: Headscale, expected: token.Expected, asked: Asked, now: float) -> Case:
+    """The case of a token that was refused at a glance: the exact path says why."""
+    try:
+        token.verify(asked[0] or "", expected, now)
+    except TokenRejected as rejected:
+        return _refused(server, expected, rejected, asked)
+    raise AssertionError("a token was refused at a glance, and is valid")
 
-    server: Headscale
-    expected: token.Expected
-    rejected: TokenRejected
-    given: str
-    userinfo: Userinfo
-    accounts: tuple[Account, ...] | None
-    now: float
 
-    def case(self) -> Case:
-        """The case, as far as it goes."""
-        server = self.server
-        facts = token.read_facts(self.given, self.expected, self.rejected)
-        claims, reading = None, UserinfoReading()
-        if facts.payload is not None:
-            try:
-                claims = claims_.decode(facts.payload, server.rules)
-                reading = claims_.read_userinfo(self.userinfo, claims.sub, server.rules)
-            except ClaimsError:
-                pass
-        return Case(
-            server.rules,
-            server.config,
-            policy.compile_checks(server.rules, server.config),
-            self.accounts,
-            self.now,
-            document=self.userinfo,
-            facts=facts,
-            token=self.given,
-            rejected=self.rejected,
-            claims=claims,
-            userinfo=reading,
-        )
+def _refused(
+    server: Headscale, expected: token.Expected, rejected: TokenRejected, asked: Asked
+) -> Case:
+    """The case of a refused token: what would have come after, where the payload allows."""
+    id_token, userinfo, _, _ = asked
+    facts = token.read_facts(id_token or "", expected, rejected)
+    claims, reading = None, NOT_READ
+    if facts.payload is not None:
+        try:
+            claims = claims_.decode(facts.payload, server.rules)
+            reading = claims_.read_userinfo(userinfo, claims.sub, server.rules)
+        except ClaimsError:
+            pass
+    return Case(server, asked, facts, claims, reading, rejected=rejected)
 
 
 def _restore(

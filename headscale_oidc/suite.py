@@ -18,7 +18,8 @@ import attrs
 
 from headscale_oidc.accounts import Account, parse_accounts
 from headscale_oidc.claims import NO_USERINFO, UNKNOWN_USERINFO, Userinfo
-from headscale_oidc.config import OIDCConfig, Place, load_config, parse_config
+from headscale_oidc.config import OIDCConfig, Place
+from headscale_oidc.config_file import load_config, parse_config
 from headscale_oidc.decision import Decision
 from headscale_oidc.errors import HeadscaleOIDCError
 from headscale_oidc.golang import json, yaml

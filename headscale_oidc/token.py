@@ -3,14 +3,12 @@
 Source: go-oidc ``oidc/verify.go`` and ``oidc/jwks.go`` (RFC 7519, OpenID Connect Core 3.1.3.7).
 """
 
-import datetime
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 
-from headscale_oidc.discovery import how_they_differ
 from headscale_oidc.errors import TokenRejected
 from headscale_oidc.golang import json
 from headscale_oidc.jws import Signature, parse_payload, parse_signature, verifies
@@ -267,6 +265,8 @@ def _issuer(progress: Progress, expected: Expected) -> None:
         return
     if expected.issuer == GOOGLE and issuer == _GOOGLE_WITHOUT_SCHEME:
         return
+    from headscale_oidc.discovery import how_they_differ  # noqa: PLC0415 - for a refusal's words
+
     raise TokenRejected(
         Reason.ISSUER_MISMATCH,
         f'the token\'s iss is "{issuer}", oidc.issuer is "{expected.issuer}"'
@@ -507,6 +507,8 @@ def go_time(seconds: int) -> str:
 
 def describe_time(seconds: float) -> str:
     """A time for people, in UTC to the second."""
+    import datetime  # noqa: PLC0415 - few decisions are told
+
     try:
         moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     except (ValueError, OverflowError, OSError):

@@ -22,7 +22,7 @@ import measured
 
 import headscale_oidc as ho
 from headscale_oidc import claims as claims_
-from headscale_oidc import identity
+from headscale_oidc import identity, plain
 from headscale_oidc.golang import json, mail, url
 from headscale_oidc.releases import RULE_SETS, UsernameRule
 
@@ -85,10 +85,12 @@ def try_decode(data: bytes, rng: random.Random) -> None:
     fast, exact = _parsed(json.parse, data), _parsed(json.parse_exactly, data)
     assert fast == exact, "the fast path differs"
     rules = rng.choice(RULE_SETS)
+    members = plain.members(data)
+    claims = None if members is None else plain.claims(members, rules)
     try:
-        claims_.decode(data, rules)
+        assert claims in {None, claims_.decode(data, rules)}, "plain claims differ"
     except ho.ClaimsError:
-        pass
+        assert claims is None, "plain claims where there are none"
     claims_.read_userinfo(data, "5f3c1a", rules)
 
 
@@ -102,9 +104,11 @@ def _parsed(parse: Callable[[bytes], Any], data: bytes) -> str:
 
 
 def try_mail(data: bytes, rng: random.Random) -> None:
-    """An address or None, in both dialects."""
-    found = mail.parse_address(text(data), go_1_20=rng.random() < 0.1)
+    """An address or None, in both dialects, by the short way and the long one."""
+    go_1_20 = rng.random() < 0.1
+    found = mail.parse_address(text(data), go_1_20=go_1_20)
     assert found is None or "@" in found
+    assert found == mail.parse_exactly(text(data), go_1_20=go_1_20), "the short way differs"
 
 
 def try_url(data: bytes, _rng: random.Random) -> None:
@@ -120,7 +124,9 @@ def try_url(data: bytes, _rng: random.Random) -> None:
 
 def try_username(data: bytes, rng: random.Random) -> None:
     """A problem in words, or None; a name from an email, or NameTooLong."""
-    identity.username_problem(text(data), rng.choice(list(UsernameRule)))
+    rule = rng.choice(list(UsernameRule))
+    found = identity.username_problem(text(data), rule)
+    assert found == identity.username_problem_exactly(text(data), rule), "the short way differs"
     try:
         identity.name_from_email(text(data), strip_domain=rng.random() < 0.5)
     except identity.NameTooLong:
@@ -128,10 +134,12 @@ def try_username(data: bytes, rng: random.Random) -> None:
 
 
 def try_identifier(data: bytes, rng: random.Random) -> None:
-    """Cleaning twice is cleaning once, for what is no URL."""
+    """The short way and the long one join alike."""
     rules = rng.choice([rules for rules in RULE_SETS if rules.identifier is not None])
     at = rng.randrange(len(data) + 1)
-    identity.provider_identifier(text(data[:at]), text(data[at:]), rules)
+    iss, sub = text(data[:at]), text(data[at:])
+    found = identity.provider_identifier(iss, sub, rules)
+    assert found == identity.provider_identifier_exactly(iss, sub, rules), "the short way differs"
 
 
 @cache
@@ -152,6 +160,8 @@ def try_token(data: bytes, rng: random.Random) -> None:
     """A decision, whatever the token; its record can always be written."""
     decision = rng.choice(servers()).admit(text(data), now=1_790_000_000.0)
     assert not decision or decision.verified
+    rejected = decision.case.rejected
+    assert rejected is None or rejected.reason is decision.reason, "refused for another reason"
     decision.to_dict()
 
 

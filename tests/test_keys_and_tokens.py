@@ -1,13 +1,19 @@
 """Key sets that poison themselves, and a token for every reason of the token stage."""
 
+import hashlib
 import json
 import pickle
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from hypothesis import given
+from hypothesis.strategies import integers
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 import headscale_oidc as ho
@@ -348,6 +354,80 @@ class TestReasons:
         """Without a client id everybody is refused."""
         server = ho.Headscale(ho.OIDCConfig(issuer=issuer.issuer), keys=issuer.key_set())
         assert rejected(server, issuer.mint(alice)).reason is ho.Reason.CLIENT_ID_EMPTY
+
+
+class TestRSASignatures:
+    """Forgeries by what stands around the digest: ours refuses what OpenSSL's verification refuses."""
+
+    SIGNED = b"header.payload"
+    SIZE = 256
+    INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+    DIGEST = hashlib.sha256(SIGNED).digest()
+    HELD = INFO + DIGEST
+    FILL = b"\xff" * (SIZE - 3 - len(HELD))
+
+    MESSAGES = MappingProxyType(
+        {
+            "as it should be": b"\0\1" + FILL + b"\0" + HELD,
+            "another digest": b"\0\1" + FILL + b"\0" + INFO + hashlib.sha256(b"x").digest(),
+            "no algorithm": b"\0\1" + FILL + b"\xff" * len(INFO) + b"\0" + DIGEST,
+            "short filling, then anything": b"\0\1" + b"\xff" * 8 + b"\0" + HELD + b"\0" * 194,
+            "anything between": b"\0\1" + b"\xff" * 8 + b"\0" + b"x" * 194 + HELD,
+            "a filling that ends early": b"\0\1" + FILL[:-1] + b"\0\0" + HELD,
+            "a filling of something else": b"\0\1" + FILL[:-1] + b"\xfe\0" + HELD,
+            "the padding of encryption": b"\0\2" + FILL + b"\0" + HELD,
+            "no leading zero": b"\1\1" + FILL + b"\0" + HELD,
+            "no parameters": b"\0\1"
+            + b"\xff" * (len(FILL) + 2)
+            + b"\0"
+            + bytes.fromhex("302f300b0609608648016503040201")
+            + b"\4\x20"
+            + DIGEST,
+            "the name of another digest": b"\0\1"
+            + FILL
+            + b"\0"
+            + HELD.replace(b"\2\1\5", b"\2\2\5"),
+            "a longer length": b"\0\1" + FILL[1:] + b"\0" + HELD + b"\0",
+        }
+    )
+
+    @pytest.mark.parametrize("what", MESSAGES)
+    def test_forgeries(self, what: str) -> None:
+        """A message encoded in that way, signed with the private key's own power."""
+        message = self.MESSAGES[what]
+        assert len(message) == self.SIZE
+        numbers = RSA_KEY.private_numbers()
+        n = numbers.public_numbers.n
+        signature = pow(int.from_bytes(message) % n, numbers.d, n).to_bytes(self.SIZE)
+        self.agree(signature, valid=what == "as it should be")
+
+    @given(at=integers(0, SIZE - 1), bit=integers(0, 7), length=integers(0, 2 * SIZE))
+    def test_changes(self, at: int, bit: int, length: int) -> None:
+        """A bit turned, or another length."""
+        signature = bytearray(RSA_KEY.sign(self.SIGNED, padding.PKCS1v15(), hashes.SHA256()))
+        self.agree(bytes(signature), valid=True)
+        signature[at] ^= 1 << bit
+        self.agree(bytes(signature), valid=False)
+        self.agree(bytes(signature[:length]).ljust(length, b"\0"), valid=False)
+
+    def agree(self, signature: bytes, *, valid: bool) -> None:
+        """Our answer is that of ``public_key.verify``."""
+        (key,) = ho.KeySet.from_json(key_set(jwk(RSA_KEY)))
+        try:
+            RSA_KEY.public_key().verify(signature, self.SIGNED, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            assert not valid
+        else:
+            assert valid
+        assert key.verifies("RS256", signature, self.SIGNED) is valid
+
+    @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512"])
+    def test_sizes(self, algorithm: str) -> None:
+        """Every size of the digest, against PyJWT's signatures, and none for another."""
+        (key,) = ho.KeySet.from_json(key_set(jwk(RSA_KEY)))
+        signature = jwt.get_algorithm_by_name(algorithm).sign(self.SIGNED, RSA_KEY)
+        for name in ("RS256", "RS384", "RS512"):
+            assert key.verifies(name, signature, self.SIGNED) is (name == algorithm)
 
 
 class Rotating:

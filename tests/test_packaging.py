@@ -1,5 +1,6 @@
 """What is shipped, what an import costs, and that the types can be used."""
 
+import ast
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import headscale_oidc as ho
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("typer", "click", "rich", "urllib3", "truststore", "yaml", "jwt", "http.client")
@@ -46,10 +49,29 @@ def loaded(statement: str) -> set[str]:
 
 
 def test_import_is_light() -> None:
-    """The library loads neither typer nor rich nor an HTTP client nor YAML."""
-    modules = loaded("import headscale_oidc")
+    """The library loads neither typer nor rich nor an HTTP client nor YAML, whatever is asked of it."""
+    modules = loaded("import headscale_oidc as ho\nfor name in ho.__all__: getattr(ho, name)")
     assert not modules & set(HEAVY)
     assert "headscale_oidc.server" in modules
+    assert "cryptography" not in loaded("import headscale_oidc")
+
+
+def test_public_names_have_one_home() -> None:
+    """What the type checker is told of the public names is what happens."""
+    tree = ast.parse((ROOT / "headscale_oidc/__init__.py").read_text())
+    told = {
+        alias.name: str(node.module).removeprefix("headscale_oidc.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("headscale_oidc.")
+        for alias in node.names
+    }
+    eager = dict.fromkeys(("CheckName", "RuleSet", "releases"), "releases")
+    assert told == {**ho._HOME_OF, **eager}
+    assert set(told) == set(ho.__all__) <= set(dir(ho))
+    with pytest.raises(AttributeError, match="Headscales"):
+        ho.Headscales  # noqa: B018
+
+    assert callable(ho.releases)
 
 
 def test_version_loads_no_core() -> None:
@@ -60,8 +82,6 @@ def test_version_loads_no_core() -> None:
 
 def test_public_names() -> None:
     """Everything that is offered exists, and everything public is offered."""
-    import headscale_oidc as ho  # noqa: PLC0415
-
     assert all(hasattr(ho, name) for name in ho.__all__)
     assert len(ho.__all__) == len(set(ho.__all__))
 

@@ -38,7 +38,7 @@ def codes_in(module: str) -> set[str]:
 def test_every_code_has_a_page() -> None:
     """Reasons, hints, notices and findings; and no page is for nothing."""
     codes = {reason.value for reason in Reason}
-    for module in ("hints", "decision", "doctor", "lint"):
+    for module in ("hints", "notices", "doctor", "lint"):
         codes |= codes_in(module)
     assert codes == set(PAGES)
 

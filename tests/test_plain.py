@@ -13,8 +13,17 @@ import headscale_oidc as ho
 from headscale_oidc import plain, token
 from headscale_oidc.claims import decode
 from headscale_oidc.errors import ClaimsError, KeySetError, TokenRejected
+from headscale_oidc.golang import json as exact_json
+from headscale_oidc.golang import mail
+from headscale_oidc.golang.base64 import raw_url_encode
+from headscale_oidc.identity import (
+    provider_identifier,
+    provider_identifier_exactly,
+    username_problem,
+    username_problem_exactly,
+)  # fmt: skip
 from headscale_oidc.keys import UnreadableKeys
-from headscale_oidc.releases import RULE_SETS, rule_set
+from headscale_oidc.releases import RULE_SETS, UsernameRule, rule_set
 from headscale_oidc.testing import Issuer
 from headscale_oidc.token import Expected
 
@@ -27,9 +36,14 @@ def agree(text: str, expected: Expected, now: float) -> bool:
     found = plain.verify(text, expected, now)
     if found is None:
         return False
-    verified, members = found
+    if isinstance(found, ho.Reason):
+        with pytest.raises(TokenRejected) as rejected:
+            token.verify(text, expected, now)
+        assert rejected.value.reason is found
+        return True
+    verified = plain.id_token(found)
     assert token.verify(text, expected, now) == verified
-    claims = plain.claims(members, expected.rules)
+    claims = plain.claims(found[0], expected.rules)
     try:
         exact = decode(verified.payload, expected.rules)
     except ClaimsError:
@@ -154,3 +168,107 @@ def test_the_usual_token_is_plain(own: Issuer) -> None:
     assert plain.verify(own.mint(claims), broken, NOW) is None
     with pytest.raises(TokenRejected):
         token.verify(own.mint(claims), broken, NOW)
+
+
+SPELLINGS = {
+    "padded": lambda part: part + b"=" * (-len(part) % 4),
+    "a line break": lambda part: part[:4] + b"\n" + part[4:],
+    "a space": lambda part: part + b" ",
+    "bits left over": lambda part: part[:-1] + bytes([part[-1] + 1]),
+    "plus and slash": lambda part: part.replace(b"-", b"+").replace(b"_", b"/"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("filler", ["", "?", "??", "???>>>~~~"])
+@pytest.mark.parametrize("rules", RULE_SETS, ids=lambda rules: rules.release)
+def test_segments_spelt_otherwise(
+    own: Issuer, spelling: str, filler: str, rules: ho.RuleSet
+) -> None:
+    """A provider that signs its own spelling of base64url: what is verified is go-jose's spelling."""
+    claims = {"iss": "https://idp", "aud": "headscale", "exp": 4_102_444_800, "sub": filler}
+    expected = Expected.of(rules, "https://idp", "headscale", ALGORITHMS, own.key_set())
+    header, body, _ = own.mint(claims).encode().split(b".")
+    for respelt in ((SPELLINGS[spelling](header), body), (header, SPELLINGS[spelling](body))):
+        signed = b".".join(respelt)
+        signature = raw_url_encode(own._sign("ES256", "ES256", signed))
+        agree(b".".join((signed, signature)).decode(), expected, NOW)
+        usual = raw_url_encode(own._sign("ES256", "ES256", header + b"." + body))
+        agree(b".".join((signed, usual)).decode(), expected, NOW)
+        agree((header + b"." + body + b"." + SPELLINGS[spelling](usual)).decode(), expected, NOW)
+
+
+@given(payload=payloads, doubled=st.booleans(), rules=st.sampled_from(RULE_SETS))
+def test_claims_alone(payload: dict[str, Any], doubled: bool, rules: ho.RuleSet) -> None:
+    """Claims that nobody verified: what is plain is an object, and its claims are the exact ones."""
+    text = json.dumps(payload, ensure_ascii=False)
+    if doubled:
+        text = text[:-1] + ', "email": "other"}'
+    data = text.encode("utf-8", "surrogatepass")
+    members = plain.members(data)
+    if members is None:
+        return
+    exact = exact_json.parse(data)
+    assert isinstance(exact, exact_json.Members)
+    assert [name for name, _ in exact] == list(members)
+    claims = plain.claims(members, rules)
+    assert claims is None or claims == decode(data, rules)
+
+
+JUNK = [
+    "", "x", "x" * 40, "{", " ", "é", ".", "..", "a.b", "a.b.c", "a.b.c.d.e", "x" * 70_000, "." * 70_000,
+    "{" * 70_000, "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJub25lIn0.e30.AA", "eyJhbGciOiJub25lIn0.!.",
+    "eyJhbGciOiJub25lIn0..", "e30.e30.AA", "eyJhbGciOiJIUzI1NiJ9.e30.AA", "eyJhbGciOiJub25lIn0.e30",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rules", RULE_SETS, ids=lambda rules: rules.release)
+def test_junk(own: Issuer, rules: ho.RuleSet) -> None:
+    """What is refused at a glance is refused for the exact path's reason, and explained by it."""
+    config = ho.OIDCConfig(issuer="https://idp", client_id="headscale")
+    server = ho.Headscale(config, release=rules, keys=own.key_set(), algorithms=ALGORITHMS)
+    expected = Expected.of(rules, "https://idp", "headscale", ALGORITHMS, own.key_set())
+    glances = [agree(text, expected, NOW) for text in JUNK]
+    assert any(glances)
+    for text in JUNK:
+        decision = server.admit(text, now=NOW)
+        assert decision.case.rejected is not None
+        assert decision.case.rejected.reason is decision.reason
+        assert decision.problem
+
+
+RULES_WITH_IDENTIFIER = [rules for rules in RULE_SETS if rules.identifier is not None]
+names = st.text(alphabet="aZ09-_.@ é'+\n", max_size=6)
+short_ways = st.one_of(names, st.from_regex(r"[a-z][a-z0-9-]+", fullmatch=True))
+
+
+@given(name=short_ways, rule=st.sampled_from(UsernameRule))
+def test_usernames(name: str, rule: UsernameRule) -> None:
+    """A plain name is taken by every rule."""
+    assert username_problem(name, rule) == username_problem_exactly(name, rule)
+
+
+@given(
+    iss=st.one_of(
+        st.from_regex(r"https?://[a-z0-9.-]{1,5}(/[a-z0-9.%-]{0,3}){0,3}", fullmatch=True), names
+    ),
+    sub=st.one_of(st.from_regex(r"[A-Za-z0-9_-]{1,5}", fullmatch=True), names),
+    rules=st.sampled_from(RULES_WITH_IDENTIFIER),
+)
+def test_identifiers(iss: str, sub: str, rules: ho.RuleSet) -> None:
+    """Plain issuers and subjects are joined as the long way joins them."""
+    exact = provider_identifier_exactly(iss, sub, rules)
+    assert provider_identifier(iss, sub, rules) == exact
+
+
+@given(
+    text=st.one_of(
+        st.from_regex(r"[a-z0-9_.+-]{1,6}@[a-z0-9.-]{1,6}", fullmatch=True),
+        st.text(alphabet='aé.@-_+<>" ()', max_size=8),
+    ),
+    go_1_20=st.booleans(),
+)
+def test_addresses(text: str, go_1_20: bool) -> None:
+    """A plain address is one in every dialect."""
+    exact = mail.parse_exactly(text, go_1_20=go_1_20)
+    assert mail.parse_address(text, go_1_20=go_1_20) == exact

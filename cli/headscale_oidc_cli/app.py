@@ -1,47 +1,55 @@
 """The application: which commands there are. Each is a file; what it needs is loaded when it runs."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from headscale_oidc_cli.audit import audit
-from headscale_oidc_cli.config import config
-from headscale_oidc_cli.diff import diff
-from headscale_oidc_cli.doctor import doctor
-from headscale_oidc_cli.explain import explain
-from headscale_oidc_cli.lint import lint
-from headscale_oidc_cli.login import login
-from headscale_oidc_cli.mint import mint
-from headscale_oidc_cli.reasons import reasons
-from headscale_oidc_cli.redact import redact
-from headscale_oidc_cli.releases import releases
-from headscale_oidc_cli.schema import schema
-from headscale_oidc_cli.suite import run_suites
+_COMMANDS = {
+    "explain": ("explain", "explain"),
+    "login": ("login", "login"),
+    "doctor": ("doctor", "doctor"),
+    "lint": ("lint", "lint"),
+    "test": ("suite", "run_suites"),
+    "diff": ("diff", "diff"),
+    "audit": ("audit", "audit"),
+    "redact": ("redact", "redact"),
+    "mint": ("mint", "mint"),
+    "config": ("config", "config"),
+    "releases": ("releases", "releases"),
+    "reasons": ("reasons", "reasons"),
+    "schema": ("schema", "schema"),
+}
+"""Each command, in the order of the help page: its file, and its function."""
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is asked for: one of them is run, and all are slow to load."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        names: dict[str, Any] = dict.fromkeys(_COMMANDS)
+        self.commands = names  # for lists and suggestions, which ask for no more
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        file, function = _COMMANDS[cmd_name]
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=_SETTINGS)
+        alone.command(cmd_name)(getattr(import_module(f"headscale_oidc_cli.{file}"), function))
+        return typer.main.get_command(alone)
+
 
 app = typer.Typer(
     name="hsoidc",
+    cls=_Commands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    context_settings=_SETTINGS,
 )
-_COMMANDS: Mapping[str, Callable[..., object]] = {
-    "explain": explain,
-    "login": login,
-    "doctor": doctor,
-    "lint": lint,
-    "test": run_suites,
-    "diff": diff,
-    "audit": audit,
-    "redact": redact,
-    "mint": mint,
-    "config": config,
-    "releases": releases,
-    "reasons": reasons,
-    "schema": schema,
-}
-for name, function in _COMMANDS.items():
-    app.command(name)(function)
 
 
 def _version(value: bool) -> None:

@@ -67,7 +67,7 @@ def audit(
     """
     from headscale_oidc.audit import Auditor, Tally
     from headscale_oidc.audit import audit as run
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.people import count_people, read_people
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs

@@ -16,7 +16,7 @@ def config(
 
     Keys that the release ignores are named too. Exit code 2 where the server would not start.
     """
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc_cli.render import config as render
 
     loaded = load_config(config, environ=os.environ, release=headscale)

@@ -53,7 +53,7 @@ def diff(
     (exit code 2): hsoidc lint --upgrade-to says which key.
     """
     from headscale_oidc.compare import compare
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.people import read_people
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli.exit import Exit

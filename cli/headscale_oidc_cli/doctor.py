@@ -26,7 +26,7 @@ def doctor(
     logs nobody in, and a made-up code with the client's secret to the token endpoint. Exit code 3
     where something stops logins.
     """
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.doctor import examine
     from headscale_oidc.findings import Severity, worst
     from headscale_oidc.provider import HTTP

@@ -102,7 +102,7 @@ def explain(
     """
     import attrs
 
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc_cli import inputs
 
     if (token is None) == (claims is None):
@@ -161,7 +161,7 @@ def _across(
     issuer: "Issuer", decision: "Decision", config: str | None
 ) -> "tuple[ReleaseOutcome, ...]":
     """What other releases would make of it, each with the configuration as it would read it."""
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.server import Headscale
     from headscale_oidc.upgrade import across_releases
 

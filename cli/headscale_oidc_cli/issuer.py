@@ -91,7 +91,7 @@ class Issuer:
     def say_if_not_announced(self, decision: "Decision") -> None:
         """Say which algorithm was taken although nobody knows that the issuer announces it."""
         facts = decision.token
-        if not decision.verified or facts is None or facts.algorithm == ALWAYS_ANNOUNCED:
+        if not decision.verified or facts.algorithm == ALWAYS_ANNOUNCED:
             return
         if self.jwks_file is not None and self.discovery_file is None:
             say(

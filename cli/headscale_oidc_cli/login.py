@@ -77,7 +77,7 @@ def login(
     """
     import attrs
 
-    from headscale_oidc.config import load_config
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.fixes import fixes
     from headscale_oidc_cli.exit import of_decision
     from headscale_oidc_cli.explain import read_accounts, show

@@ -83,7 +83,8 @@ def _recorded(claims: str, config: str | None, release: str) -> str:
     import yaml
 
     from headscale_oidc.claims import NO_USERINFO
-    from headscale_oidc.config import Place, load_config
+    from headscale_oidc.config import Place
+    from headscale_oidc.config_file import load_config
     from headscale_oidc.errors import ClaimsError
     from headscale_oidc.suite import Case, record_case
     from headscale_oidc_cli.inputs import read_file

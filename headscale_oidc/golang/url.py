@@ -1,6 +1,5 @@
 """Go's ``net/url``: ``Parse``, ``JoinPath`` and ``String``, as far as identifiers need them."""
 
-import ipaddress
 import posixpath
 import re
 from enum import Enum
@@ -187,6 +186,8 @@ def _parse_host(host: str, hosts: Hosts, *, web: bool) -> str:
 
 
 def _is_ipv6(text: str) -> bool:
+    import ipaddress  # noqa: PLC0415 - slow to load, and few hosts are numbers
+
     try:
         return ipaddress.ip_address(text).version == _IPV6
     except ValueError:

@@ -206,8 +206,6 @@ def _response(record: Record) -> list[str]:
 
 def _token(record: Record, now: float) -> list[str]:
     facts = record.token
-    if facts is None:
-        return []
     if facts.algorithm is None and facts.issuer is None:
         return []
     lines = [_heading(f"token     {_verification(record)}")]
@@ -232,10 +230,10 @@ def _verification(record: Record) -> str:
 
 
 def _signed(record: Record) -> str:
-    facts = record.token
-    if facts is None or facts.signature_valid is None:
+    valid = record.token.signature_valid
+    if valid is None:
         return ""
-    return ", signature valid" if facts.signature_valid else ", signature NOT valid"
+    return ", signature valid" if valid else ", signature NOT valid"
 
 
 def _expiry(expiry: int | None, now: float) -> str:
