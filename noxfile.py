@@ -37,8 +37,8 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The hot verification path, as ratios inside one run."""
-    session.install("-e", ".[test]")
+    """The hot verification path, as ratios inside one run: bench.json, and a table."""
+    session.install("-e", ".[bench]")
     session.run(
         "pytest", "-q", "benchmarks", "--benchmark-only", "--benchmark-json=bench.json",
         "--benchmark-columns=median,iqr", *session.posargs,

@@ -1,55 +1,101 @@
-"""The token, the keys and the floor that every benchmark shares."""
+"""The tokens, the keys and the floor that every benchmark shares."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from interleave import Interleaved
 
 import headscale_oidc as ho
-from headscale_oidc.jws import parse_signature
-from headscale_oidc.releases import rule_set
+from headscale_oidc.golang.base64 import raw_url_decode
 from headscale_oidc.testing import Issuer
 
 NOW = 1_795_443_907.0
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
-CLAIMS = {
-    "sub": "9d5f0c", "aud": "headscale", "exp": 4_102_444_800, "iat": 1_795_443_000, "nonce": "n",
-    "auth_time": 1_795_443_000, "acr": "goauthentik.io/providers/oauth2/default", "amr": ["pwd"],
-    "email": "alice@acmecorp.net", "email_verified": True, "name": "Alice Example",
-    "given_name": "Alice", "preferred_username": "alice", "nickname": "alice", "sid": "3f6c0a",
-    "groups": [f"group-{number}" for number in range(8)],
-}  # fmt: skip
+TOKENS = 256
+CLIENT = "headscale"
+FLOOR = "floor"
+GROUPS = 8
 
 
-def bare(algorithm: str, key: Any, signature: bytes, signed: bytes) -> Callable[[], object]:
-    """``public_key.verify()`` alone, with a loaded key and decoded bytes."""
+def claims(number: int = 0, groups: int = GROUPS) -> dict[str, Any]:
+    """What authentik sends of a person."""
+    return {
+        "sub": f"{number:064x}", "aud": CLIENT, "exp": 4_102_444_800, "iat": 1_795_443_000,
+        "auth_time": 1_795_443_000, "acr": "goauthentik.io/providers/oauth2/default",
+        "amr": ["pwd"], "nonce": f"{number:032x}", "sid": f"{number:064x}",
+        "email": f"alice{number}@acmecorp.net", "email_verified": True, "name": "Alice Example",
+        "given_name": "Alice", "preferred_username": f"alice{number}",
+        "nickname": f"alice{number}", "groups": [f"/department-{at}" for at in range(groups)],
+    }  # fmt: skip
+
+
+def config(issuer: Issuer, **settings: Any) -> ho.OIDCConfig:
+    """One configured policy: a group that the person is in."""
+    settings.setdefault("allowed_groups", ("/department-7",))
+    return ho.OIDCConfig(issuer=issuer.issuer, client_id=CLIENT, **settings)
+
+
+def server(issuer: Issuer, **settings: Any) -> ho.Headscale:
+    """A server of the newest release with the issuer's keys."""
+    return ho.Headscale(config(issuer, **settings), keys=issuer.key_set(), algorithms=ALGORITHMS)
+
+
+def public_key(issuer: Issuer, algorithm: str) -> Any:
+    """The key that verifies the issuer's tokens, loaded."""
+    (key,) = issuer.key_set().matching(f"key-{algorithm.lower()}")
+    return key.public
+
+
+def jwk(issuer: Issuer, algorithm: str) -> dict[str, Any]:
+    """The same key as the key set has it."""
+    found: list[dict[str, Any]] = json.loads(issuer.jwks())["keys"]
+    return next(key for key in found if key["alg"] == algorithm)
+
+
+def bare(algorithm: str, key: Any, tokens: Sequence[str]) -> Callable[[], object]:
+    """``public_key.verify()`` alone of every token, with a loaded key and decoded bytes."""
+    more: tuple[Any, ...] = ()
     if algorithm == "RS256":
-        more: tuple[Any, ...] = (padding.PKCS1v15(), hashes.SHA256())
+        more = (padding.PKCS1v15(), hashes.SHA256())
     elif algorithm == "ES256":
-        half = len(signature) // 2
-        numbers = (int.from_bytes(part) for part in (signature[:half], signature[half:]))
-        signature, more = encode_dss_signature(*numbers), (ec.ECDSA(hashes.SHA256()),)
-    else:
-        more = ()
-    return lambda: key.verify(signature, signed, *more)
+        more = (ec.ECDSA(hashes.SHA256()),)
+    pairs = []
+    for token in tokens:
+        signed, _, last = token.rpartition(".")
+        signature = raw_url_decode(last.encode()) or b""
+        if algorithm == "ES256":
+            half = len(signature) // 2
+            parts = (signature[:half], signature[half:])
+            signature = encode_dss_signature(*(int.from_bytes(part) for part in parts))
+        pairs.append((signature, signed.encode()))
+    verify = key.verify
+
+    def work() -> None:
+        for signature, signed in pairs:
+            verify(signature, signed, *more)
+
+    return work
 
 
-def cases(issuer: Issuer, algorithm: str) -> tuple[Callable[[], object], Callable[[], object]]:
-    """(the floor, the whole way) for an algorithm, both seen to work."""
-    token = issuer.mint(CLAIMS, key=algorithm)
-    config = ho.OIDCConfig(issuer=issuer.issuer, client_id="headscale", allowed_groups=("group-7",))
-    server = ho.Headscale(config, keys=issuer.key_set(), algorithms=ALGORITHMS)
-    signature = parse_signature(token, rule_set("0.29"))
-    (key,) = server.keys.keys().matching(signature.kid) if server.keys else ()
+def over(call: Callable[[Any], object], inputs: Sequence[Any]) -> Callable[[], object]:
+    """A slice of work: the call on every input."""
 
-    floor = bare(algorithm, key.public, signature.signature, signature.signed)
+    def work() -> None:
+        for value in inputs:
+            call(value)
 
-    def admit() -> object:
-        return server.admit(token, userinfo=ho.NO_USERINFO, now=NOW)
+    return work
 
-    assert floor() is None
-    assert admit()
-    assert not server.admit(token[:-4] + "AAAA", userinfo=ho.NO_USERINFO, now=NOW)
-    return floor, admit
+
+def interleaved(
+    cases: Mapping[str, tuple[Callable[[Any], object], Sequence[Any]]],
+    floor: Callable[[], object],
+    operations: int = TOKENS,
+) -> Interleaved:
+    """Calls on inputs, and the floor, measured in turns."""
+    slices = {name: (over(call, inputs), len(inputs)) for name, (call, inputs) in cases.items()}
+    return Interleaved({FLOOR: (floor, operations), **slices}, FLOOR)

@@ -1,82 +1,68 @@
-"""What do the decision, the explanation and a refusal cost, against the bare RS256 check?"""
+"""What do deciding, explaining and refusing cost, against the bare RS256 verification?"""
 
-import json
+import functools
+from typing import TypeAlias
 
 import pytest
-from common import ALGORITHMS, CLAIMS, NOW, cases
+from common import FLOOR, NOW, TOKENS, bare, claims, interleaved, public_key, server
+from interleave import Interleaved
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import headscale_oidc as ho
-from headscale_oidc import claims as claims_
+from headscale_oidc import plain
+from headscale_oidc.claims import Claims
+from headscale_oidc.decision import Asked
 from headscale_oidc.testing import Issuer
 
-MANY = 10_000
+BOUNDS = {"decide": 0.14, "explain": 0.7, "no dots": 0.3, "rubbish": 0.3, "algorithm": 0.3}
+JUNK = {
+    "no dots": "x" * 40,
+    "rubbish": "x" * 100_000,
+    "algorithm": "eyJhbGciOiJub25lIn0.e30.",
+}
 
 
-@pytest.fixture(scope="module")
-def issuer() -> Issuer:
-    """One key for each algorithm."""
-    return Issuer(algorithms=ALGORITHMS)
+Verified: TypeAlias = tuple[plain.Plain, Claims | None, Asked]
+"""A token that was verified, its claims, and what was asked."""
 
 
-@pytest.fixture
-def server(issuer: Issuer) -> ho.Headscale:
-    """One configured policy."""
-    config = ho.OIDCConfig(issuer=issuer.issuer, client_id="headscale", allowed_groups=("group-7",))
-    return ho.Headscale(config, keys=issuer.key_set(), algorithms=("RS256",))
+@functools.cache
+def measured() -> Interleaved:
+    """The parts of a decision, and refusals, each seen to be what it is called."""
+    issuer = Issuer()
+    ours = server(issuer)
+    tokens = [issuer.mint(claims(number)) for number in range(TOKENS)]
+    floor = bare("RS256", public_key(issuer, "RS256"), tokens)
 
+    def verified(token: str) -> Verified:
+        found = plain.verify(token, ours._need_expected(), NOW)  # noqa: SLF001 - the part alone
+        assert isinstance(found, tuple)
+        return found, plain.claims(found[0], ours.rules), (token, ho.NO_USERINFO, None, NOW)
 
-def test_floor(benchmark: BenchmarkFixture, issuer: Issuer) -> None:
-    """The signature alone."""
-    benchmark.group = "parts"
-    benchmark(cases(issuer, "RS256")[0])
+    def decide(case: Verified) -> ho.Decision:
+        return ours._decide(*case)  # noqa: SLF001 - the part alone
 
-
-def test_decide(benchmark: BenchmarkFixture, issuer: Issuer, server: ho.Headscale) -> None:
-    """Claims that were verified and decoded, decided."""
-    benchmark.group = "parts"
-    token = server.verify(issuer.mint(CLAIMS), now=NOW)
-    claims = claims_.decode(token.payload, server.rules)
-
-    def decide() -> object:
-        return server._decide(token, ho.NO_USERINFO, None, NOW, given="", claims=claims)  # noqa: SLF001 - the part alone
-
-    assert decide()
-    benchmark(decide)
-
-
-def test_explain(benchmark: BenchmarkFixture, issuer: Issuer, server: ho.Headscale) -> None:
-    """Checks and identity of a decision that was made."""
-    benchmark.group = "parts"
-    token = issuer.mint(CLAIMS)
-
-    def explain() -> object:
-        decision = server.admit(token, userinfo=ho.NO_USERINFO, now=NOW)
+    def explain(case: Verified) -> tuple[tuple[ho.Check, ...], ho.Identity | None]:
+        decision = ours._decide(*case)  # noqa: SLF001 - the part alone
         return decision.checks, decision.identity
 
-    assert explain()
-    benchmark(explain)
+    def refuse(token: str) -> ho.Decision:
+        return ours.admit(token, now=NOW)
+
+    cases = [verified(token) for token in tokens]
+    assert decide(cases[0])
+    checks, identity = explain(cases[0])
+    assert len(checks) == 4
+    assert identity is not None
+    assert identity.username == "alice0"
+    junk = {name: (refuse, [text] * TOKENS) for name, text in JUNK.items()}
+    for _, texts in junk.values():
+        assert not refuse(texts[0])
+    return interleaved({"decide": (decide, cases), "explain": (explain, cases), **junk}, floor)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("no-dots", "x" * 40), ("rubbish", "x" * 100_000), ("algorithm", "eyJhbGciOiJub25lIn0.e30.")],
-)
-def test_junk(benchmark: BenchmarkFixture, server: ho.Headscale, name: str, text: str) -> None:
-    """What is no token."""
-    del name
+@pytest.mark.parametrize("case", [FLOOR, *BOUNDS])
+def test_part(benchmark: BenchmarkFixture, case: str) -> None:
+    """Claims that were verified and decoded, decided; with checks and identity; what is no token."""
     benchmark.group = "parts"
-    assert not server.admit(text, now=NOW)
-    benchmark(lambda: server.admit(text, now=NOW))
-
-
-@pytest.mark.parametrize("entries", [1, MANY])
-def test_list(benchmark: BenchmarkFixture, issuer: Issuer, entries: int) -> None:
-    """One entry and ten thousand cost the same."""
-    benchmark.group = "parts"
-    allowed = (*(f"other-{number}" for number in range(entries - 1)), "group-7")
-    config = ho.OIDCConfig(issuer=issuer.issuer, client_id="headscale", allowed_groups=allowed)
-    server = ho.Headscale(config, keys=issuer.key_set(), algorithms=("RS256",))
-    data = json.dumps({"iss": issuer.issuer, **CLAIMS})
-    assert server.decide(data, userinfo=ho.NO_USERINFO).verdict is ho.Verdict.ADMITTED
-    benchmark(lambda: server.decide(data, userinfo=ho.NO_USERINFO))
+    measured().report(benchmark, case, bound=BOUNDS.get(case))

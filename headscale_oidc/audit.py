@@ -6,17 +6,18 @@ memory does not grow with the number of people.
 
 import itertools
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import attrs
 
 from headscale_oidc.accounts import Account
 from headscale_oidc.claims import Userinfo
 from headscale_oidc.errors import ClaimsError
-from headscale_oidc.people import Person
+from headscale_oidc.people import Line, Person, person
 from headscale_oidc.policy import matched
 from headscale_oidc.reasons import Verdict
 from headscale_oidc.server import Headscale
@@ -24,6 +25,7 @@ from headscale_oidc.server import Headscale
 CHUNK = 500
 """How many people one process is given at a time."""
 _AHEAD = 4
+_ADMITTED = Verdict.ADMITTED.value
 _MOST_TOLD = 20
 
 
@@ -44,10 +46,20 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        values = attrs.asdict(
-            self, filter=lambda field, _: field.name not in {"matched", "subject"}
-        )
+        values = {name: getattr(self, name) for name in _SHOWN}
         return {name: value for name, value in values.items() if value != "" or name == "verdict"}
+
+
+_SHOWN = (
+    "name",
+    "verdict",
+    "verified",
+    "reason",
+    "username",
+    "email",
+    "provider_identifier",
+    "error",
+)
 
 
 @attrs.frozen
@@ -88,40 +100,118 @@ class Auditor:
             matched=() if seen is None else matched(decision.case.checks, seen),
         )
 
-    def rows(self, people: list[Person]) -> list[Row]:
-        """Several people, for another process."""
-        return [self.row(person) for person in people]
+
+@attrs.define
+class Counts:
+    """What rows add up to. ``admitted``: of each, what two of them may have in common."""
+
+    people: int = 0
+    errors: int = 0
+    uncovered: int = 0
+    verdicts: Counter[str] = attrs.field(factory=Counter)
+    reasons: Counter[str] = attrs.field(factory=Counter)
+    matched: set[str] = attrs.field(factory=set)
+    admitted: list[tuple[str, ...]] = attrs.field(factory=list)
+
+    def add(self, row: Row) -> None:
+        """Count one row."""
+        self.people += 1
+        if row.error:
+            self.errors += 1
+            return
+        self.verdicts[row.verdict] += 1
+        if row.reason:
+            self.reasons[row.reason] += 1
+        self.matched.update(row.matched)
+        if row.verdict == _ADMITTED:
+            self.admitted.append(
+                (row.name, row.subject, row.provider_identifier, row.username, row.email)
+            )
+        elif not row.matched:
+            self.uncovered += 1
+
+    def merge(self, other: "Counts") -> None:
+        """Count what others counted."""
+        self.people += other.people
+        self.errors += other.errors
+        self.uncovered += other.uncovered
+        self.verdicts.update(other.verdicts)
+        self.reasons.update(other.reasons)
+        self.matched |= other.matched
+        self.admitted += other.admitted
+
+
+@attrs.frozen
+class Part:
+    """Some rows, written, and what they add up to."""
+
+    text: str
+    counts: Counts
 
 
 def audit(auditor: Auditor, people: Iterable[Person], *, jobs: int = 1) -> Iterator[Row]:
     """A row for each person, in their order, as they come; ``jobs`` processes share the work."""
     if jobs <= 1:
-        yield from map(auditor.row, people)
-        return
+        return map(auditor.row, people)
+    parts = _shared(partial(_rows, auditor), people, jobs)
+    return itertools.chain.from_iterable(parts)
+
+
+def audit_written(
+    auditor: Auditor, people: Iterable[Person | Line], write: Callable[[Row], str], *, jobs: int
+) -> Iterator[Part]:
+    """The rows in their order, read and written (``write``, picklable) by the processes that decide."""
+    return _shared(partial(_part, auditor, write), people, jobs)
+
+
+def _rows(auditor: Auditor, people: list[Person]) -> list[Row]:
+    return [auditor.row(one) for one in people]
+
+
+def _part(auditor: Auditor, write: Callable[[Row], str], people: list[Person | Line]) -> Part:
+    texts, counts = [], Counts()
+    for one in people:
+        row = auditor.row(person(one))
+        counts.add(row)
+        texts.append(write(row))
+    return Part("".join(texts), counts)
+
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
+def _shared(
+    work: Callable[[list[_Given]], _Made], people: Iterable[_Given], jobs: int
+) -> Iterator[_Made]:
+    """The work on a few people at a time, by several processes, in order."""
     chunks = _chunks(iter(people))
-    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(auditor,)) as pool:
-        waiting = [pool.submit(_work, chunk) for chunk in itertools.islice(chunks, jobs * _AHEAD)]
+    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(work,)) as pool:
+        waiting = deque(
+            pool.submit(_work, chunk) for chunk in itertools.islice(chunks, jobs * _AHEAD)
+        )
         while waiting:
-            yield from waiting.pop(0).result()
-            waiting += [pool.submit(_work, chunk) for chunk in itertools.islice(chunks, 1)]
+            found = waiting.popleft().result()
+            waiting.extend(pool.submit(_work, chunk) for chunk in itertools.islice(chunks, 1))
+            yield found
 
 
-def _chunks(people: Iterator[Person]) -> Iterator[list[Person]]:
+def _chunks(people: Iterator[_Given]) -> Iterator[list[_Given]]:
     while chunk := list(itertools.islice(people, CHUNK)):
         yield chunk
 
 
-# of a worker process, which is given its auditor once
-_process: dict[str, Auditor] = {}
+# of a worker process, which is given its work once
+_process: dict[str, Callable[[list[Any]], Any]] = {}
 
 
-def _start(auditor: Auditor) -> None:
+def _start(work: Callable[[list[Any]], Any]) -> None:
     """What a process keeps for all its chunks."""
-    _process["auditor"] = auditor
+    _process["work"] = work
 
 
-def _work(people: list[Person]) -> list[Row]:
-    return _process["auditor"].rows(people)
+def _work(people: list[Any]) -> Any:
+    return _process["work"](people)
 
 
 # --- the whole --------------------------------------------------------------------------------
@@ -153,12 +243,7 @@ class Tally:
 
     def __init__(self, server: Headscale) -> None:
         self._config = server.config
-        self._verdicts: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
-        self._matched: set[str] = set()
-        self._errors = 0
-        self._people = 0
-        self._uncovered = 0
+        self._counts = Counts()
         # an unnamed database lives in memory until it is large, and then in a temporary file
         self._database = sqlite3.connect("")
         self._database.execute("PRAGMA journal_mode = OFF")
@@ -166,7 +251,6 @@ class Tally:
         self._database.execute(
             "CREATE TABLE person (name TEXT, subject TEXT, identifier TEXT, username TEXT, email TEXT)"
         )
-        self._pending: list[tuple[str, ...]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -176,57 +260,53 @@ class Tally:
 
     def add(self, row: Row) -> None:
         """Count one row."""
-        self._people += 1
-        if row.error:
-            self._errors += 1
-            return
-        self._verdicts[row.verdict] += 1
-        if row.reason:
-            self._reasons[row.reason] += 1
-        self._matched.update(row.matched)
-        if not row.matched and row.verdict != Verdict.ADMITTED:
-            self._uncovered += 1
-        if row.verdict == Verdict.ADMITTED:
-            self._pending.append(
-                (row.name, row.subject, row.provider_identifier, row.username, row.email)
-            )
-            if len(self._pending) >= CHUNK:
-                self._write()
+        self._counts.add(row)
+        if len(self._counts.admitted) >= CHUNK:
+            self._write()
+
+    def take(self, counts: Counts) -> None:
+        """Count what another process counted."""
+        self._counts.merge(counts)
+        self._write()
 
     def _write(self) -> None:
-        self._database.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?)", self._pending)
-        self._pending.clear()
+        admitted = self._counts.admitted
+        self._database.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?)", admitted)
+        admitted.clear()
 
     def summary(self) -> Summary:
         """What the whole shows."""
         self._write()
+        counts = self._counts
         names = ("allowed_domains", "allowed_groups", "allowed_users")
         entries = [f'{name} "{entry}"' for name in names for entry in getattr(self._config, name)]
-        found = list(itertools.islice(self._collisions(), _MOST_TOLD))
+        collisions, collision_count = self._collisions()
         return Summary(
-            people=self._people,
-            errors=self._errors,
-            verdicts=dict(sorted(self._verdicts.items())),
-            reasons=dict(self._reasons.most_common()),
-            uncovered=self._uncovered,
-            never_matched=tuple(entry for entry in entries if entry not in self._matched),
-            collisions=tuple(found),
-            collision_count=self._count(),
+            people=counts.people,
+            errors=counts.errors,
+            verdicts=dict(sorted(counts.verdicts.items())),
+            reasons=dict(counts.reasons.most_common()),
+            uncovered=counts.uncovered,
+            never_matched=tuple(entry for entry in entries if entry not in counts.matched),
+            collisions=collisions,
+            collision_count=collision_count,
         )
 
-    def _count(self) -> int:
-        return sum(int(self._database.execute(query).fetchone()[0]) for query in _COUNTS)
-
-    def _collisions(self) -> Iterator[str]:
+    def _collisions(self) -> tuple[tuple[str, ...], int]:
+        """The first few, and how many there are."""
+        told, count = [], 0
         for query, sentence in _COLLISIONS:
             for one, other, value in self._database.execute(query):
-                yield sentence.format(one=one, other=other, value=value)
+                count += 1
+                if count <= _MOST_TOLD:
+                    told.append(sentence.format(one=one, other=other, value=value))
+        return tuple(told), count
 
 
 def _same(column: str) -> str:
     return (
         f"SELECT min(name), max(name), {column} FROM person WHERE {column} != '' "  # noqa: S608 - our own names
-        f"GROUP BY {column} HAVING count(DISTINCT subject) > 1 ORDER BY 1"
+        f"GROUP BY {column} HAVING min(subject) != max(subject) ORDER BY 1"
     )
 
 
@@ -242,4 +322,3 @@ _COLLISIONS = (
     (_same("username"), '{one} and {other} have one username, "{value}"'),
     (_EMAIL, 'the username of {one} is the email of {other}, "{value}"'),
 )
-_COUNTS = tuple(f"SELECT count(*) FROM ({query})" for query, _ in _COLLISIONS)  # noqa: S608 - our own

@@ -119,6 +119,8 @@ class UserinfoReading:
     ignored: str = ""
 
 
+# looked up once: in Python 3.11 a member costs as much as a call
+_NEVER = UserinfoUse.NEVER
 _NO_READING = MappingProxyType(
     {reason: UserinfoReading(ignored=reason.value) for reason in NoUserinfo}
 )
@@ -136,7 +138,7 @@ def read_userinfo(document: Userinfo, sub: str, rules: RuleSet) -> UserinfoReadi
     It counts only if go-oidc takes it, its ``sub`` is the token's, and (0.27+) Headscale's own
     structure decodes; 0.26 takes email and email_verified from go-oidc all the same.
     """
-    if rules.userinfo is UserinfoUse.NEVER:
+    if rules.userinfo is _NEVER:
         return UserinfoReading(ignored=f"Headscale {rules.release} never asks for userinfo")
     if isinstance(document, NoUserinfo):
         return _NO_READING[document]
@@ -235,16 +237,18 @@ def sources(
     token: Claims, userinfo: Claims | None, names: Iterable[str], *, userinfo_first: bool
 ) -> dict[str, Source]:
     """Where each of these claims came from, by name."""
-    order = [(Source.TOKEN, token)]
+    found = {name: _TOKEN if _has(token, name) else _ABSENT for name in names}
     if userinfo is not None:
-        order.insert(0 if userinfo_first else 1, (Source.USERINFO, userinfo))
-    found = {}
-    for name in names:
-        found[name] = Source.ABSENT
-        for source, claims in order:
-            value = getattr(claims, name)
-            # an empty list is there, an empty text is not
-            if value or (name == "groups" and value is not None):
-                found[name] = source
-                break
+        for name, source in found.items():
+            if (userinfo_first or source is _ABSENT) and _has(userinfo, name):
+                found[name] = Source.USERINFO
     return found
+
+
+_TOKEN, _ABSENT = Source.TOKEN, Source.ABSENT
+
+
+def _has(claims: Claims, name: str) -> bool:
+    """An empty list is there, an empty text is not."""
+    value = getattr(claims, name)
+    return bool(value) or (name == "groups" and value is not None)

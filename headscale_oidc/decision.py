@@ -25,6 +25,7 @@ from headscale_oidc.identity import (
     identify,
     why,
 )
+from headscale_oidc.lazy import lazy
 from headscale_oidc.policy import Check, CompiledCheck
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.releases import RuleSet, UserinfoUse
@@ -41,6 +42,8 @@ Asked: TypeAlias = tuple[str | None, Userinfo, tuple[Account, ...] | None, float
 """The token as it was given (None: there were claims), userinfo, accounts and time."""
 
 NOT_READ = UserinfoReading()
+# looked up once: in Python 3.11 a member costs as much as a call
+_FIRST, _ABSENT = UserinfoUse.FIRST, Source.ABSENT
 
 
 def payload(given: Given) -> bytes:
@@ -116,14 +119,14 @@ class Case:
 
     def seen(self) -> Claims | None:
         """The claims that the checks see."""
-        if self.claims is None:
-            return None
+        if self.claims is None or self.userinfo.claims is None:
+            return self.claims
         return claims_.for_checks(self.claims, self.userinfo.claims, self.rules)
 
     def stored(self) -> Claims | None:
         """The claims that the account is made of."""
-        if self.claims is None:
-            return None
+        if self.claims is None or self.userinfo.claims is None:
+            return self.claims
         return claims_.for_storage(self.claims, self.userinfo.claims, self.rules)
 
 
@@ -140,11 +143,12 @@ class Decision:
     reason: Reason | None
     release: str
     _case: Callable[[], Case] = attrs.field(repr=False, eq=False)
+    _known: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.ADMITTED and self.verified
 
-    @cached_property
+    @lazy
     def case(self) -> Case:
         """What the decision was made of."""
         return self._case()
@@ -179,39 +183,37 @@ class Decision:
         error = self.case.rejected or self.case.undecodable
         return error.remedy if error is not None else ""
 
-    @cached_property
+    @lazy
     def checks(self) -> tuple[Check, ...]:
         """Every check in the release's order; empty where the claims could not be decoded."""
         case = self.case
-        seen = case.seen()
+        seen, server = case.seen(), case.server
         if seen is None or case.claims is None:
             return ()
-        first = case.rules.userinfo is UserinfoUse.FIRST
+        first = server.rules.userinfo is _FIRST
         userinfo = case.userinfo.claims if first else None
         sources = claims_.sources(
             case.claims, userinfo, policy.CLAIMS_LOOKED_AT, userinfo_first=first
         )
-        if sources["email_verified"] is Source.ABSENT and "email_verified" in self._present:
+        if sources["email_verified"] is _ABSENT and "email_verified" in self._present:
             sources["email_verified"] = Source.TOKEN
-        return policy.explain(case.checks, seen, sources)
+        return policy.explain(server.checks, seen, sources)
 
-    @cached_property
+    @lazy
     def _present(self) -> frozenset[str]:
         payload = self.case.payload
         return frozenset() if payload is None else present(payload)
 
-    @cached_property
+    @lazy
     def identity(self) -> Identity | None:
         """Who the login is, or would be if it were admitted; None where nothing can be said."""
         case = self.case
-        stored = case.stored()
+        stored, server, accounts = case.stored(), case.server, case.accounts
         if stored is None:
             return None
         found = None if case.found is None else case.found.account
-        others = (
-            [account for account in case.accounts if account is not found] if case.accounts else ()
-        )
-        return identify(stored, case.rules, case.config, found, others)
+        others = [account for account in accounts if account is not found] if accounts else ()
+        return identify(stored, server.rules, server.config, found, others)
 
     @property
     def account(self) -> AccountOutcome | None:
@@ -263,7 +265,7 @@ class Decision:
         lifetime = node_lifetime(case.config, case.rules)
         return None if lifetime is None or case.now is None else case.now + lifetime
 
-    @cached_property
+    @lazy
     def alternatives(self) -> "tuple[Alternative, ...]":
         """For ``unknown``: the answer without userinfo, and with what it might hold."""
         from headscale_oidc.record import Alternative  # noqa: PLC0415 - as in record
@@ -292,14 +294,14 @@ class Decision:
             ),
         )
 
-    @cached_property
+    @lazy
     def notices(self) -> "tuple[Notice, ...]":
         """What the reader must know besides the verdict."""
         from headscale_oidc.notices import notices  # noqa: PLC0415 - as in record
 
         return tuple(notices(self))
 
-    @cached_property
+    @lazy
     def record(self) -> "Record":
         """Everything, worked out, as a value."""
         # what explains a decision reads it, and nobody who only decides pays for loading that

@@ -33,6 +33,9 @@ MAX_LABEL_BYTES = 63
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9-.]+")
 _MIN_USERNAME_BYTES = 2
+# looked up once: in Python 3.11 a member costs as much as a call
+_BY_NAME, _JUST_JOINED = AccountLookup.NAME, IdentifierRule.PLAIN
+_UNREAD, _FOR_STORAGE = EmailVerified.UNREAD, EmailVerified.STORAGE
 # every release takes these names, and only joins these issuers and subjects
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]+")
 _PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9_-]+")
@@ -95,7 +98,7 @@ def username_problem_exactly(username: str, rule: UsernameRule) -> str | None:
 
 def provider_identifier(iss: str, sub: str, rules: RuleSet) -> str:
     """The identifier that an account is found by (0.24+)."""
-    if rules.identifier is not IdentifierRule.PLAIN and _PLAIN_SUBJECT.fullmatch(sub):
+    if rules.identifier is not _JUST_JOINED and _PLAIN_SUBJECT.fullmatch(sub):
         prefix = _plain_prefix(iss)
         if prefix:
             return prefix + sub
@@ -159,11 +162,11 @@ def _segments(path: str) -> list[str]:
 
 def email_problem(claims: Claims, rules: RuleSet, config: OIDCConfig) -> str | None:
     """Why the email is not stored, or None."""
-    if rules.email_verified is EmailVerified.UNREAD:
+    if rules.email_verified is _UNREAD:
         return f"Headscale {rules.release} stores no email"
     if not claims.email:
         return "the email is absent or empty"
-    needed = rules.email_verified is EmailVerified.STORAGE or config.email_verified_required
+    needed = config.email_verified_required or rules.email_verified is _FOR_STORAGE
     if needed and not claims.email_verified:
         return "the email is not verified"
     if mail.parse_address(claims.email) is None:
@@ -216,7 +219,7 @@ def find_account(
     claims: Claims, rules: RuleSet, config: OIDCConfig, accounts: Sequence[Account]
 ) -> AccountResult:
     """The account that the server finds, adopts or creates for these claims."""
-    if rules.account_by is AccountLookup.NAME:
+    if rules.account_by is _BY_NAME:
         return _find_by_name(claims, config, accounts)
     if not accounts:
         return _CREATED

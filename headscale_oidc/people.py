@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import attrs
 
@@ -28,6 +28,7 @@ _SUITES = frozenset({".yaml", ".yml"})
 _LISTS = frozenset({"groups", "aud", "amr"})
 _FLAGS = frozenset({"email_verified"})
 _WRAPPERS = frozenset({"claims", "token", "id_token"})
+_QUOTED_WRAPPERS = tuple(f'"{name}"'.encode() for name in sorted(_WRAPPERS))
 
 
 class PeopleError(HeadscaleOIDCError):
@@ -54,6 +55,10 @@ class Person:
         return default
 
 
+Line: TypeAlias = tuple[str, bytes]
+"""Where a line stands, and the line: somebody who is not looked at yet."""
+
+
 def read_people(
     paths: Sequence[str], *, stdin: BinaryIO | None = None, columns: Mapping[str, str] | None = None
 ) -> Iterator[Person]:
@@ -62,6 +67,13 @@ def read_people(
     ``columns``: of CSV, from claim to column; default: the columns are the claims. Raises
     PeopleError where a path cannot be read at all.
     """
+    return map(person, read_lines(paths, stdin=stdin, columns=columns))
+
+
+def read_lines(
+    paths: Sequence[str], *, stdin: BinaryIO | None = None, columns: Mapping[str, str] | None = None
+) -> Iterator[Person | Line]:
+    """:func:`read_people`, with lines as they stand: :func:`person` reads them."""
     for name in paths:
         if name == "-":
             yield from _lines(stdin or io.BytesIO(), "standard input")
@@ -75,7 +87,7 @@ def read_people(
             yield from _file(path, columns)
 
 
-def _file(path: Path, columns: Mapping[str, str] | None) -> Iterator[Person]:
+def _file(path: Path, columns: Mapping[str, str] | None) -> Iterator[Person | Line]:
     suffix = path.suffix.lower()
     try:
         with path.open("rb") as stream:
@@ -116,17 +128,16 @@ def count_people(paths: Sequence[str]) -> int | None:
     return total
 
 
-def _lines(stream: BinaryIO, name: str) -> Iterator[Person]:
+def _lines(stream: BinaryIO, name: str) -> Iterator[Person | Line]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
-        place = f"{name}:{number}"
         if len(line) > MAX_LINE_BYTES:
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE_BYTES + 1)
-            yield Person(place, b"", error="longer than 4 MiB")
-        elif line.strip():
-            yield person(line, place)
+            yield Person(f"{name}:{number}", b"", error="longer than 4 MiB")
+        elif not line.isspace():
+            yield f"{name}:{number}", line
 
 
 def _whole(data: bytes, name: str) -> Iterator[Person]:
@@ -141,19 +152,22 @@ def _whole(data: bytes, name: str) -> Iterator[Person]:
             yield Person(name, b"", error="not JSON")
             return
         for number, entry in enumerate(entries, 1):
-            yield person(json.dumps(entry).encode(), f"{name}[{number}]")
+            yield person((f"{name}[{number}]", json.dumps(entry).encode()))
     elif text:
-        yield person(text, name)
+        yield person((name, text))
 
 
-def person(line: bytes, place: str) -> Person:
+def person(read: Person | Line) -> Person:
     """One person of a line: claims, a wrapper around them, or a token."""
+    if isinstance(read, Person):
+        return read
+    place, line = read
     text = line.strip()
     if not text.startswith(b"{"):
         if text.count(b".") >= 2 and b" " not in text:  # noqa: PLR2004 - three parts
             return Person(place, text.decode("ascii", "replace"))
         return Person(place, b"", error="neither a JSON object nor a token")
-    if not any(b'"%s"' % name.encode() in text for name in _WRAPPERS):
+    if not any(name in text for name in _QUOTED_WRAPPERS):
         return Person(place, text)
     try:
         value = json.loads(text)

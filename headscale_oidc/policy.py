@@ -59,13 +59,21 @@ class Check:
 
     name: CheckName
     outcome: Outcome
-    reason: Reason | None
     wanted: tuple[str, ...]
     seen: tuple[str, ...]
-    claim: str
     source: Source
     place: Place | None
     stopped_here: bool = False
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it failed; None if it did not."""
+        return _REASONS[self.name] if self.outcome is _FAILED else None
+
+    @property
+    def claim(self) -> str:
+        """The claim that was looked at."""
+        return CLAIMS[self.name]
 
 
 _REASONS = MappingProxyType(
@@ -183,15 +191,14 @@ def explain(
     """Every check with what it wanted and saw, in the release's order; ``sources`` by claim."""
     trace: list[Outcome] = []
     stopped = first_failure(checks, claims, trace)
+    seen = _seen(claims)
     return tuple(
         [
             Check(
                 check.name,
                 outcome,
-                check.reason if outcome is _FAILED else None,
                 () if outcome is _OFF else check.wanted,
-                _seen(check.name, claims),
-                check.claim,
+                seen[check.claim],
                 sources[check.claim],
                 check.place,
                 check is stopped,
@@ -211,20 +218,24 @@ def matching(name: CheckName, wanted: Sequence[str], seen: Sequence[str]) -> set
 
 def matched(checks: Sequence[CompiledCheck], claims: Claims) -> tuple[str, ...]:
     """The entries of all lists that fit these claims: ``allowed_groups "/ops"``."""
+    seen = _seen(claims)
     return tuple(
-        f'{check.name} "{entry}"'
-        for check in checks
-        if check.passes is not None
-        for entry in sorted(matching(check.name, check.wanted, _seen(check.name, claims)))
+        [
+            f'{check.name} "{entry}"'
+            for check in checks
+            if check.passes is not None
+            for entry in sorted(matching(check.name, check.wanted, seen[check.claim]))
+        ]
     )
 
 
-def _seen(name: CheckName, claims: Claims) -> tuple[str, ...]:
-    if name is CheckName.GROUPS:
-        return claims.groups or ()
-    if name is CheckName.EMAIL_VERIFIED:
-        return ("true" if claims.email_verified else "false",)
-    return (claims.email,) if claims.email else ()
+def _seen(claims: Claims) -> dict[str, tuple[str, ...]]:
+    """What the checks see of each claim."""
+    return {
+        "email": (claims.email,) if claims.email else (),
+        "groups": claims.groups or (),
+        "email_verified": ("true" if claims.email_verified else "false",),
+    }
 
 
 def failed_for_absence(check: CompiledCheck, claims: Claims, present: frozenset[str]) -> bool:

@@ -3,9 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Self
 
 import typer
 
@@ -17,10 +16,6 @@ from headscale_oidc_cli.options import (
     PeopleArgument,
     UsersOption,
 )
-
-if TYPE_CHECKING:
-    from headscale_oidc.audit import Row
-
 
 REDRAW = 0.2
 """How often progress is drawn anew, in seconds."""
@@ -65,10 +60,10 @@ def audit(
     Rows come as they are decided, and are whole lines whenever it ends. The summary is on standard
     error, unless the format is text or html. Exit code 3 where a row could not be read.
     """
-    from headscale_oidc.audit import Auditor, Tally
+    from headscale_oidc.audit import Auditor, Tally, audit_written
     from headscale_oidc.audit import audit as run
     from headscale_oidc.config_file import load_config
-    from headscale_oidc.people import count_people, read_people
+    from headscale_oidc.people import count_people, person, read_lines
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs
     from headscale_oidc_cli.exit import Exit
@@ -83,11 +78,19 @@ def audit(
         server = Issuer(loaded, jwks, None, ca_file).server()
     auditor = Auditor(server, now, read_accounts(users), inputs.nobodys_userinfo(userinfo))
     total = count_people(people) if sys.stderr.isatty() else None
-    source = read_people(people, stdin=sys.stdin.buffer, columns=_columns(column))
+    source = read_lines(people, stdin=sys.stdin.buffer, columns=_columns(column))
     with Tally(server) as tally, render.writing(format.value, output) as write:
-        for row in _watched(run(auditor, source, jobs=jobs), total):
-            tally.add(row)
-            write.row(row)
+        with _Progress(total) as progress:
+            if jobs > 1 and format.value in render.LINES:
+                for part in audit_written(auditor, source, render.LINES[format.value], jobs=jobs):
+                    tally.take(part.counts)
+                    write.written(part.text)
+                    progress.add(part.counts.people)
+            else:
+                for row in run(auditor, map(person, source), jobs=jobs):
+                    tally.add(row)
+                    write.row(row)
+                    progress.add(1)
         summary = tally.summary()
         if not summary.people:
             raise inputs.UsageError("nobody to look at", remedy="give files with claims or tokens")
@@ -107,21 +110,30 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _watched(rows: "Iterator[Row]", total: int | None) -> "Iterator[Row]":
-    """The rows; on a terminal, with how many there were, how fast, and how long it will take."""
-    if not sys.stderr.isatty():
-        yield from rows
-        return
-    began = shown = time.monotonic()
-    try:
-        for count, row in enumerate(rows, 1):
-            yield row
-            now = time.monotonic()
-            if now - shown > REDRAW:
-                shown = now
-                rate = count / (now - began)
-                left = f", {(total - count) / rate:,.0f} s left" if total else ""
-                line = f"\r  {count:,} people, {rate:,.0f} a second{left} "
-                print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+class _Progress:
+    """On a terminal: how many there were, how fast, and how long it will take."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total, self.count = total, 0
+        self.began = self.shown = time.monotonic()
+        self.on = sys.stderr.isatty()
+
+    def add(self, people: int) -> None:
+        """So many more."""
+        if not self.on:
+            return
+        self.count += people
+        now = time.monotonic()
+        if now - self.shown > REDRAW:
+            self.shown = now
+            rate = self.count / (now - self.began)
+            left = f", {(self.total - self.count) / rate:,.0f} s left" if self.total else ""
+            line = f"\r  {self.count:,} people, {rate:,.0f} a second{left} "
+            print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.on:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201

@@ -2,12 +2,13 @@
 
 import csv
 import errno
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from headscale_oidc.audit import Row, Summary
 from headscale_oidc_cli.inputs import UsageError
@@ -26,57 +27,26 @@ _FIELDS = (
 _STYLES = {"admitted": Style.GOOD, "denied": Style.BAD, "unknown": Style.DOUBT}
 
 
-class Writer(Protocol):
-    """Writes rows and then the summary."""
-
-    def row(self, row: Row) -> None:
-        """Write one row."""
-
-    def summary(self, summary: Summary) -> None:
-        """Write what the whole shows."""
+def _text(row: Row) -> str:
+    style = _STYLES.get(row.verdict, Style.DOUBT)
+    verdict = paint(f"{row.verdict or 'error':<9}", style)
+    why = row.error or row.reason or f"as {row.email or row.username or row.provider_identifier}"
+    mark = "" if row.verified or row.error else "  (not verified)"
+    return f"{verdict}{printable(row.name)}  {printable(why)}{mark}\n"
 
 
-class _Text:
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def row(self, row: Row) -> None:
-        style = _STYLES.get(row.verdict, Style.DOUBT)
-        verdict = paint(f"{row.verdict or 'error':<9}", style)
-        why = (
-            row.error
-            or row.reason
-            or (f"as {row.email or row.username or row.provider_identifier}")
-        )
-        mark = "" if row.verified or row.error else "  (not verified)"
-        self.stream.write(f"{verdict}{printable(row.name)}  {printable(why)}{mark}\n")
-
-    def summary(self, summary: Summary) -> None:
-        self.stream.write("\n" + "\n".join(_lines(summary)) + "\n")
+def _json(row: Row) -> str:
+    return json.dumps(row.to_dict()) + "\n"
 
 
-class _Lines:
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def row(self, row: Row) -> None:
-        self.stream.write(json.dumps(row.to_dict()) + "\n")
-
-    def summary(self, summary: Summary) -> None:
-        say(*"\n".join(_lines(summary)).split("\n"))
+def _csv(row: Row) -> str:
+    return _record([_cell(getattr(row, field)) for field in _FIELDS])
 
 
-class _Table:
-    def __init__(self, stream: TextIO) -> None:
-        self.writer = csv.writer(stream, lineterminator="\n")
-        self.writer.writerow(_FIELDS)
-
-    def row(self, row: Row) -> None:
-        values = (getattr(row, field) for field in _FIELDS)
-        self.writer.writerow([_cell(value) for value in values])
-
-    def summary(self, summary: Summary) -> None:
-        say(*"\n".join(_lines(summary)).split("\n"))
+def _record(cells: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def _cell(value: Any) -> Any:
@@ -87,27 +57,57 @@ def _cell(value: Any) -> Any:
     return "true" if value is True else "false" if value is False else value
 
 
-class _HTML:
+LINES: Mapping[str, Callable[[Row], str]] = {"text": _text, "jsonl": _json, "csv": _csv}
+"""How a row is written, by format; what a page needs is the whole."""
+
+
+class Writer:
+    """Writes rows as they come, and then the summary."""
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.stream = stream
+        self._line, self._below = LINES[name], name == "text"
+        if name == "csv":
+            stream.write(_record(_FIELDS))
+
+    def row(self, row: Row) -> None:
+        """Write one row."""
+        self.stream.write(self._line(row))
+
+    def written(self, text: str) -> None:
+        """Rows that were written by :data:`LINES`."""
+        self.stream.write(text)
+
+    def summary(self, summary: Summary) -> None:
+        """Write what the whole shows: below the rows if people read them, else beside them."""
+        text = "\n".join(_lines(summary))
+        if self._below:
+            self.stream.write(f"\n{text}\n")
+        else:
+            say(*text.split("\n"))
+
+
+class PageWriter(Writer):
+    """Keeps the rows, and writes one page."""
+
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.rows: list[tuple[str, ...]] = []
 
     def row(self, row: Row) -> None:
+        """Keep one row."""
         self.rows.append(tuple(str(getattr(row, field)) for field in _FIELDS))
 
     def summary(self, summary: Summary) -> None:
+        """Write the page."""
         from headscale_oidc_cli.render import html
 
         text = "; ".join(line.strip() for line in _lines(summary))
         self.stream.write(html.tables("hsoidc audit", text, [("people", _FIELDS, self.rows)]))
 
 
-_WRITERS: Mapping[str, Callable[[TextIO], Writer]] = {
-    "text": _Text,
-    "jsonl": _Lines,
-    "csv": _Table,
-    "html": _HTML,
-}
+def _writer(name: str, stream: TextIO) -> Writer:
+    return PageWriter(stream) if name == "html" else Writer(name, stream)
 
 
 @contextmanager
@@ -117,12 +117,12 @@ def writing(name: str, output: str | None) -> Iterator[Writer]:
     Raises UsageError where the file cannot be written, or the disk is full.
     """
     if output is None:
-        yield _WRITERS[name](sys.stdout)
+        yield _writer(name, sys.stdout)
         sys.stdout.flush()
         return
     try:
         with Path(output).open("w", encoding="utf-8", newline="") as stream:
-            yield _WRITERS[name](stream)
+            yield _writer(name, stream)
     except OSError as error:
         if error.errno in {errno.EPIPE, errno.EINTR}:
             raise
