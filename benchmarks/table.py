@@ -53,7 +53,7 @@ def main(path: str) -> int:
             f"{bound:>6} {goal:>5} {verdict(case)}".rstrip()
         )
     missed = [case for case in found if verdict(case) == "MISSED"]
-    print(f"{len(found)} cases, {len(missed)} bounds missed by more than the noise")
+    print(f"{len(found)} cases; missed by more than the noise: {len(missed)}")
     return MISSED if missed else 0
 
 

@@ -8,7 +8,6 @@ import itertools
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -185,6 +184,8 @@ def _shared(
     work: Callable[[list[_Given]], _Made], people: Iterable[_Given], jobs: int
 ) -> Iterator[_Made]:
     """The work on a few people at a time, by several processes, in order."""
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - one process needs none
+
     chunks = _chunks(iter(people))
     with ProcessPoolExecutor(jobs, initializer=_start, initargs=(work,)) as pool:
         waiting = deque(

@@ -130,3 +130,10 @@ def expiry_seconds(text: str, rules: RuleSet) -> float | None:
         return None
     default = duration.parse(rules.settings["oidc.expiry"])
     return (default if parsed is None else parsed) / duration.SECOND  # type: ignore[operator]
+
+
+def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
+    """How long a node stays logged in, in seconds; None is for ever."""
+    if isinstance(config.expiry, Default):
+        return expiry_seconds(rules.settings[rules.expiry_setting], rules)
+    return config.expiry

@@ -15,7 +15,7 @@ from headscale_oidc.claims import (
     Userinfo,
     UserinfoReading,
 )
-from headscale_oidc.config import Default, OIDCConfig, expiry_seconds
+from headscale_oidc.config import OIDCConfig, node_lifetime
 from headscale_oidc.errors import ClaimsError, TokenRejected
 from headscale_oidc.golang import json
 from headscale_oidc.identity import (
@@ -376,10 +376,3 @@ def present(claims: bytes) -> frozenset[str]:
     if not isinstance(value, json.Members):
         return frozenset()
     return frozenset(json.fold(name) for name, member in value if member is not None)
-
-
-def node_lifetime(config: OIDCConfig, rules: RuleSet) -> float | None:
-    """How long a node stays logged in, in seconds; None is for ever."""
-    if isinstance(config.expiry, Default):
-        return expiry_seconds(rules.settings[rules.expiry_setting], rules)
-    return config.expiry

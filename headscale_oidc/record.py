@@ -4,7 +4,7 @@ What is printed, written as JSON and redacted is a record.
 """
 
 from enum import Enum, IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -14,7 +14,9 @@ from headscale_oidc.identity import AccountOutcome, Identity
 from headscale_oidc.policy import Check
 from headscale_oidc.provenance import ClaimReport
 from headscale_oidc.reasons import Reason, Stage, Verdict
-from headscale_oidc.token import TokenFacts
+
+if TYPE_CHECKING:
+    from headscale_oidc.token import TokenFacts
 
 SCHEMA_VERSION = 1
 """The version of what :meth:`Record.to_dict` returns; raised when a member goes or changes."""
@@ -152,7 +154,7 @@ class Record:
     hints: tuple[Finding, ...]
     release: str
     release_chosen: str
-    token: TokenFacts
+    token: "TokenFacts"
     checks: tuple[Check, ...]
     claims: tuple[ClaimReport, ...]
     identity: Identity | None
@@ -215,7 +217,7 @@ class Record:
         }
 
 
-def _token_dict(facts: TokenFacts) -> dict[str, Any]:
+def _token_dict(facts: "TokenFacts") -> dict[str, Any]:
     values = attrs.asdict(facts, filter=lambda field, _: field.name != "payload")
     audience = values["audience"]
     return {**values, "audience": None if audience is None else list(audience)}

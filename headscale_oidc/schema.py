@@ -11,7 +11,32 @@ from headscale_oidc.provenance import Presence
 from headscale_oidc.reasons import Reason, Stage, Verdict
 from headscale_oidc.record import SCHEMA_VERSION, Opening, Side
 from headscale_oidc.releases import CheckName
-from headscale_oidc.suite import CASE_KEYS, EXPECT_KEYS
+
+CASE_KEYS = (
+    "name",
+    "claims",
+    "token",
+    "keys",
+    "userinfo",
+    "users",
+    "config",
+    "releases",
+    "at",
+    "expect",
+    "table",
+)
+EXPECT_KEYS = (
+    "verdict",
+    "reason",
+    "stage",
+    "username",
+    "email",
+    "provider_identifier",
+    "login_name",
+    "account",
+    "references",
+    "status",
+)
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}

@@ -29,38 +29,14 @@ from headscale_oidc.keys import KeySet
 from headscale_oidc.policy import Outcome, matching
 from headscale_oidc.reasons import Reason, Verdict
 from headscale_oidc.releases import CheckName, rule_set
+from headscale_oidc.schema import CASE_KEYS, EXPECT_KEYS
 from headscale_oidc.server import Headscale
 
 MAX_SUITE_BYTES = 16 << 20
 """The largest suite that is read, in bytes."""
 
 SUITE_KEYS = ("config", "configs", "releases", "defaults", "cases")
-CASE_KEYS = (
-    "name",
-    "claims",
-    "token",
-    "keys",
-    "userinfo",
-    "users",
-    "config",
-    "releases",
-    "at",
-    "expect",
-    "table",
-)
 ROW_KEYS = ("name", "with", "userinfo", "expect")
-EXPECT_KEYS = (
-    "verdict",
-    "reason",
-    "stage",
-    "username",
-    "email",
-    "provider_identifier",
-    "login_name",
-    "account",
-    "references",
-    "status",
-)
 
 
 class SuiteError(HeadscaleOIDCError):

@@ -11,6 +11,7 @@ import attrs
 
 from headscale_oidc.errors import TokenRejected
 from headscale_oidc.golang import json
+from headscale_oidc.golang.time import describe_time, go_time
 from headscale_oidc.jws import Signature, parse_payload, parse_signature, verifies
 from headscale_oidc.keys import KeySource
 from headscale_oidc.reasons import Reason
@@ -497,20 +498,3 @@ def _signature_valid(
     if "signature" in rejected.unchecked:
         return verifies(signature, expected.keys)
     return False if rejected.reason is Reason.SIGNATURE_INVALID else None
-
-
-def go_time(seconds: int) -> str:
-    """A time as Go prints it in UTC; "…" where it lies outside the calendar."""
-    text = describe_time(seconds)
-    return f"{text[:-4]} +0000 UTC" if text.endswith(" UTC") else "…"
-
-
-def describe_time(seconds: float) -> str:
-    """A time for people, in UTC to the second."""
-    import datetime  # noqa: PLC0415 - few decisions are told
-
-    try:
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    except (ValueError, OverflowError, OSError):
-        return "at a time outside the calendar"
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

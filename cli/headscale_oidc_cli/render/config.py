@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from headscale_oidc import Default, OIDCConfig
-from headscale_oidc.decision import node_lifetime
+from headscale_oidc.config import node_lifetime
 from headscale_oidc.releases import RuleSet, readers, rule_set
 from headscale_oidc_cli.render.style import Style, paint, printable, quoted, some, wrap
 from headscale_oidc_cli.render.text import duration

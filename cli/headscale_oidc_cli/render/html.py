@@ -8,8 +8,8 @@ import jinja2
 from markupsafe import Markup
 
 from headscale_oidc import Record
+from headscale_oidc.golang.time import describe_time
 from headscale_oidc.provenance import ClaimState
-from headscale_oidc.token import describe_time
 from headscale_oidc_cli.render.style import sentence, some
 from headscale_oidc_cli.render.text import state
 

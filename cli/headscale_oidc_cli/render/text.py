@@ -5,10 +5,10 @@ import itertools
 from headscale_oidc import CheckName, Outcome, Record, Source, Stage, Verdict
 from headscale_oidc.config import Place
 from headscale_oidc.findings import Finding, Severity
+from headscale_oidc.golang.time import describe_time
 from headscale_oidc.identity import Identity
 from headscale_oidc.policy import Check
 from headscale_oidc.provenance import ClaimState, Presence
-from headscale_oidc.token import describe_time
 from headscale_oidc_cli.render.style import (
     Style,
     cut,
