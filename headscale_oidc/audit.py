@@ -28,6 +28,19 @@ _ADMITTED = Verdict.ADMITTED.value
 _MOST_TOLD = 20
 
 
+FIELDS = (
+    "name",
+    "verdict",
+    "verified",
+    "reason",
+    "username",
+    "email",
+    "provider_identifier",
+    "error",
+)
+"""What is told of a row, in this order."""
+
+
 @attrs.frozen
 class Row:
     """What became of one person; ``error`` where nothing could be decided."""
@@ -45,20 +58,8 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        values = {name: getattr(self, name) for name in _SHOWN}
+        values = {name: getattr(self, name) for name in FIELDS}
         return {name: value for name, value in values.items() if value != "" or name == "verdict"}
-
-
-_SHOWN = (
-    "name",
-    "verdict",
-    "verified",
-    "reason",
-    "username",
-    "email",
-    "provider_identifier",
-    "error",
-)
 
 
 @attrs.frozen

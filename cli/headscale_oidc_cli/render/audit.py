@@ -10,20 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from headscale_oidc.audit import Row, Summary
+from headscale_oidc.audit import FIELDS, Row, Summary
 from headscale_oidc_cli.inputs import UsageError
 from headscale_oidc_cli.render.style import Style, paint, printable, say, wrap
 
-_FIELDS = (
-    "name",
-    "verdict",
-    "verified",
-    "reason",
-    "username",
-    "email",
-    "provider_identifier",
-    "error",
-)
 _STYLES = {"admitted": Style.GOOD, "denied": Style.BAD, "unknown": Style.DOUBT}
 
 
@@ -40,7 +30,7 @@ def _json(row: Row) -> str:
 
 
 def _csv(row: Row) -> str:
-    return _record([_cell(getattr(row, field)) for field in _FIELDS])
+    return _record([_cell(getattr(row, field)) for field in FIELDS])
 
 
 def _record(cells: Sequence[Any]) -> str:
@@ -68,7 +58,7 @@ class Writer:
         self.stream = stream
         self._line, self._below = LINES[name], name == "text"
         if name == "csv":
-            stream.write(_record(_FIELDS))
+            stream.write(_record(FIELDS))
 
     def row(self, row: Row) -> None:
         """Write one row."""
@@ -96,14 +86,14 @@ class PageWriter(Writer):
 
     def row(self, row: Row) -> None:
         """Keep one row."""
-        self.rows.append(tuple(str(getattr(row, field)) for field in _FIELDS))
+        self.rows.append(tuple(str(getattr(row, field)) for field in FIELDS))
 
     def summary(self, summary: Summary) -> None:
         """Write the page."""
         from headscale_oidc_cli.render import html
 
         text = "; ".join(line.strip() for line in _lines(summary))
-        self.stream.write(html.tables("hsoidc audit", text, [("people", _FIELDS, self.rows)]))
+        self.stream.write(html.tables("hsoidc audit", text, [("people", FIELDS, self.rows)]))
 
 
 def _writer(name: str, stream: TextIO) -> Writer:
