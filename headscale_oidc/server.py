@@ -128,7 +128,7 @@ class Headscale:
         needed for ``node_expiry``. Raises ClaimsError where the text is no JSON object.
         """
         data = unverified_claims
-        data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else bytes(data)
         members = plain.members(data)
         claims = None if members is None else plain.claims(members, self.rules)
         if members is None:
@@ -142,9 +142,9 @@ class Headscale:
         return self._expected
 
     def _decide(self, given: Given, claims: Claims | None, asked: Asked) -> Decision:
-        """Decide on what was verified, or (bytes) was not; ``claims`` None: not decoded yet."""
-        verified = type(given) is not bytes
-        userinfo, accounts = asked[1], asked[2]
+        """Decide on a token that was verified, or on claims; ``claims`` None: not decoded yet."""
+        id_token, userinfo, accounts, _ = asked
+        verified = id_token is not None
         rules = self.rules
         try:
             if claims is None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -174,6 +175,19 @@ def test_every_reason_is_reached_by_a_token(
 
 class TestDecide:
     """Claims that nobody verified."""
+
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, bytes.decode])
+    def test_claims_are_never_verified(self, kind: Callable[[bytes], Any]) -> None:
+        """Whatever the text is kept in, nobody verified it; what is no text is misuse."""
+        server = ho.Headscale(ho.OIDCConfig(issuer="https://idp", client_id="headscale"))
+        decision = server.decide(kind(b'{"sub": "s"}'), userinfo=ho.NO_USERINFO)
+        assert decision.verdict is ho.Verdict.ADMITTED
+        assert not decision.verified
+        assert not decision
+        assert decision.identity is not None
+        misused: Any = {"sub": "s"}
+        with pytest.raises(TypeError):
+            server.decide(misused)
 
     @pytest.mark.parametrize("text", ["", "[]", "null", '{"a":', b"\xff"])
     def test_no_claims(self, text: str | bytes) -> None:
