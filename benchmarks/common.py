@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from interleave import Interleaved
+from interleave import ROUNDS, Interleaved
 
 import headscale_oidc as ho
 from headscale_oidc.golang.base64 import raw_url_decode
@@ -94,8 +94,8 @@ def over(call: Callable[[Any], object], inputs: Sequence[Any]) -> Callable[[], o
 def interleaved(
     cases: Mapping[str, tuple[Callable[[Any], object], Sequence[Any]]],
     floor: Callable[[], object],
-    operations: int = TOKENS,
+    rounds: int = ROUNDS,
 ) -> Interleaved:
-    """Calls on inputs, and the floor, measured in turns."""
+    """Calls on inputs, and the floor on as many tokens, measured in turns."""
     slices = {name: (over(call, inputs), len(inputs)) for name, (call, inputs) in cases.items()}
-    return Interleaved({FLOOR: (floor, operations), **slices}, FLOOR)
+    return Interleaved({FLOOR: (floor, TOKENS), **slices}, FLOOR, rounds)

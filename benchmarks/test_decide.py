@@ -15,6 +15,8 @@ from headscale_oidc.decision import Asked
 from headscale_oidc.testing import Issuer
 
 BOUNDS = {"decide": 0.14, "explain": 0.7, "no dots": 0.3, "rubbish": 0.3, "algorithm": 0.3}
+ROUNDS = 100
+"""Many, for they are short."""
 JUNK = {
     "no dots": "x" * 40,
     "rubbish": "x" * 100_000,
@@ -58,7 +60,9 @@ def measured() -> Interleaved:
     junk = {name: (refuse, [text] * TOKENS) for name, text in JUNK.items()}
     for _, texts in junk.values():
         assert not refuse(texts[0])
-    return interleaved({"decide": (decide, cases), "explain": (explain, cases), **junk}, floor)
+    return interleaved(
+        {"decide": (decide, cases), "explain": (explain, cases), **junk}, floor, ROUNDS
+    )
 
 
 @pytest.mark.parametrize("case", [FLOOR, *BOUNDS])

@@ -237,18 +237,13 @@ def sources(
     token: Claims, userinfo: Claims | None, names: Iterable[str], *, userinfo_first: bool
 ) -> dict[str, Source]:
     """Where each of these claims came from, by name."""
-    found = {name: _TOKEN if _has(token, name) else _ABSENT for name in names}
+    found = {name: _ABSENT if getattr(token, name) in _NOTHING else _TOKEN for name in names}
     if userinfo is not None:
         for name, source in found.items():
-            if (userinfo_first or source is _ABSENT) and _has(userinfo, name):
+            if (userinfo_first or source is _ABSENT) and getattr(userinfo, name) not in _NOTHING:
                 found[name] = Source.USERINFO
     return found
 
 
 _TOKEN, _ABSENT = Source.TOKEN, Source.ABSENT
-
-
-def _has(claims: Claims, name: str) -> bool:
-    """An empty list is there, an empty text is not."""
-    value = getattr(claims, name)
-    return bool(value) or (name == "groups" and value is not None)
+_NOTHING = ("", None, False)  # an empty list of groups is there
