@@ -79,6 +79,10 @@ _FIELDS: MappingProxyType[str, json.Decoder] = MappingProxyType(
 _NEW_FIELDS = MappingProxyType({**_FIELDS, "groups": json.flexible_strings})
 
 
+CLAIMS = frozenset(_FIELDS)
+"""The claims that Headscale reads."""
+
+
 def _fields(rules: RuleSet) -> MappingProxyType[str, json.Decoder]:
     if rules.email_verified is EmailVerified.UNREAD:
         return _OLD_FIELDS

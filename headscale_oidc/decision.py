@@ -371,7 +371,7 @@ def present(claims: bytes) -> frozenset[str]:
     """The folded names of the members of a JSON object that are not null."""
     members = plain.members(claims)
     if members is not None:
-        return frozenset(name for name, member in members.items() if member is not None)
+        return frozenset(json.fold(name) for name, member in members.items() if member is not None)
     value = json.parse(claims)
     if not isinstance(value, json.Members):
         return frozenset()

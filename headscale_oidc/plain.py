@@ -5,14 +5,18 @@ Whatever else there is is None here, and left to the exact path (:mod:`headscale
 the exact one would say; tests hold them together.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import orjson
 import pybase64
 
+from headscale_oidc import claims as claims_
+from headscale_oidc import token as token_
 from headscale_oidc.claims import Claims
 from headscale_oidc.errors import KeySetError
+from headscale_oidc.golang import json
 from headscale_oidc.reasons import Reason
 from headscale_oidc.releases import EmailVerified, RuleSet, TokenOrder
 from headscale_oidc.token import MAX_TOKEN_BYTES, NOT_BEFORE_LEEWAY, Expected, IDToken
@@ -28,6 +32,9 @@ MAX_PAYLOAD_BYTES = 10_000
 _MAX_TIME = 1 << 40
 # looked up once: in Python 3.11 a member costs as much as a call
 _UNREAD = EmailVerified.UNREAD
+
+_HEADER = frozenset({"alg", "kid", "typ", "cty", "x5t", "x5t#S256"})
+_READ = token_.CLAIMS | claims_.CLAIMS
 
 # the last character of a segment of 2 or 3 more than a multiple of 4, with no bits left over
 _LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
@@ -46,21 +53,44 @@ def _decoded(segment: bytes) -> bytes | None:
 
 
 def members(data: bytes) -> Members | None:
-    """A flat JSON object whose names are in small ASCII letters, each once.
+    """A JSON object whose names are in ASCII, each once, and none a claim's in other letters.
 
-    Without a backslash every quotation mark delimits a text, and a colon follows those of names
-    only: as many of these pairs as members means that no name stands twice and nothing is nested.
+    Where no quotation mark is escaped each delimits a text, and a colon follows those of names
+    only: as many of these pairs as members means that no name stands twice.
     """
-    if len(data) >= MAX_PAYLOAD_BYTES or b"\\" in data:
+    if len(data) >= MAX_PAYLOAD_BYTES or (b"\\" in data and b'\\"' in data):
         return None
     try:
         value = orjson.loads(data)
     except ValueError:
         return None
-    if type(value) is not dict or data.count(b'":') != len(value):
+    if type(value) is not dict:
+        return None
+    pairs = data.count(b'":')
+    if pairs != len(value) and pairs != _all_members(value):
         return None
     names = "".join(value)
-    return value if names.isascii() and names == names.lower() else None
+    if not names.isascii() or (names != names.lower() and _has_claim_in_capitals(value)):
+        return None
+    return value
+
+
+def _all_members(value: Members) -> int:
+    """Of the object, and of the objects in it."""
+    count, waiting = 0, [value]
+    while waiting:
+        found: Any = waiting.pop()
+        if type(found) is dict:
+            count += len(found)
+            waiting += found.values()
+        elif type(found) is list:
+            waiting += found
+    return count
+
+
+def _has_claim_in_capitals(names: Iterable[str]) -> bool:
+    """Go reads ``Email`` as ``email``, and which of the two counts is for the exact path."""
+    return any(name != name.lower() and name.lower() in _READ for name in names)
 
 
 def _all_texts(items: list[Any]) -> bool:
@@ -73,12 +103,16 @@ def _all_texts(items: list[Any]) -> bool:
 
 @lru_cache(maxsize=64)
 def _header(segment: bytes) -> Header | None:
-    """A provider's tokens share one header for each key."""
+    """A header of texts, each once; a provider's tokens share one for each key."""
     data = _decoded(segment)
-    found = None if data is None else members(data)
-    if found is None or not found.keys() <= {"alg", "kid", "typ"}:
+    try:
+        value = None if data is None else json.parse(data)
+    except json.SyntaxProblem:
         return None
-    if any(type(value) is not str for value in found.values()):
+    if not isinstance(value, json.Members) or json.duplicate(value):
+        return None
+    found: Any = dict(value)
+    if not found.keys() <= _HEADER or any(type(text) is not str for text in found.values()):
         return None
     return found.get("alg", ""), found.get("kid", ""), found.get("typ")
 

@@ -109,6 +109,10 @@ _CLAIMS: MappingProxyType[str, json.Decoder] = MappingProxyType(
 )
 
 
+CLAIMS = frozenset(_CLAIMS)
+"""The claims that go-oidc itself reads."""
+
+
 def parse_claims(payload: bytes) -> RegisteredClaims:
     """go-oidc's own reading of the payload; raises TokenRejected (claims-malformed)."""
     held: dict[str, Any] = {

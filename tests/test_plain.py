@@ -1,6 +1,7 @@
 """The fast path says only what the exact path says, and is the one that is taken."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -15,7 +16,7 @@ from headscale_oidc.claims import decode
 from headscale_oidc.errors import ClaimsError, KeySetError, TokenRejected
 from headscale_oidc.golang import json as exact_json
 from headscale_oidc.golang import mail
-from headscale_oidc.golang.base64 import raw_url_encode
+from headscale_oidc.golang.base64 import raw_url_decode, raw_url_encode
 from headscale_oidc.identity import (
     provider_identifier,
     provider_identifier_exactly,
@@ -28,6 +29,7 @@ from headscale_oidc.testing import Issuer
 from headscale_oidc.token import Expected
 
 NOW = 1_795_443_907.0
+ROOT = Path(__file__).parent.parent
 ALGORITHMS = ("ES256", "EdDSA")
 
 
@@ -62,7 +64,8 @@ def own() -> Issuer:
 odd = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), st.text(max_size=3),
     st.lists(st.one_of(st.text(max_size=3), st.none(), st.integers()), max_size=2),
-    st.just({}), st.integers(1 << 62, 1 << 66),
+    st.just({}), st.integers(1 << 62, 1 << 66), st.sampled_from(["\\", '"', 'a":', '\\":', "{", "Mü"]),
+    st.dictionaries(st.sampled_from(["email", "Email", "x", 'y"', "é"]), st.just([{"x": [{}]}]), max_size=2),
 )  # fmt: skip
 usual: dict[str, st.SearchStrategy[Any]] = {
     "iss": st.just("https://idp"),
@@ -83,7 +86,20 @@ payloads = st.tuples(
     st.fixed_dictionaries({"iss": usual["iss"], "aud": usual["aud"], "exp": usual["exp"]}),
     st.fixed_dictionaries({}, optional=usual),
     st.dictionaries(
-        st.sampled_from([*usual, "at_hash", "_claim_names", "_claim_sources", "EMAIL", "ſub", "x"]),
+        st.sampled_from(
+            [
+                *usual,
+                "at_hash",
+                "_claim_names",
+                "_claim_sources",
+                "EMAIL",
+                "Groups",
+                "ſub",
+                "groupIds",
+                "X",
+                "x",
+            ]
+        ),
         odd,
         max_size=2,
     ),
@@ -272,3 +288,17 @@ def test_addresses(text: str, go_1_20: bool) -> None:
     """A plain address is one in every dialect."""
     exact = mail.parse_exactly(text, go_1_20=go_1_20)
     assert mail.parse_address(text, go_1_20=go_1_20) == exact
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples").rglob("*.jwt")), ids=lambda path: path.stem
+)
+def test_real_tokens_are_plain(path: Path) -> None:
+    """Keycloak's spaces in headers, and objects within payloads, are nothing unusual."""
+    header, payload, _ = path.read_bytes().strip().split(b".")
+    assert plain._header(header)
+    data = raw_url_decode(payload)
+    assert data is not None
+    members = plain.members(data)
+    assert members is not None
+    assert plain.claims(members, rule_set("0.29")) == decode(data, rule_set("0.29"))
