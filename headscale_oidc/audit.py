@@ -312,9 +312,11 @@ def _same(column: str) -> str:
     )
 
 
+# few usernames are emails, so these are found first
 _EMAIL = (
     "SELECT a.name, b.name, a.username FROM person a JOIN person b ON a.username = b.email "
-    "WHERE a.username != '' AND a.subject != b.subject GROUP BY 1, 2, 3 ORDER BY 1"
+    "WHERE a.username IN (SELECT email FROM person WHERE email != '') AND a.subject != b.subject "
+    "GROUP BY 1, 2, 3 ORDER BY 1"
 )
 _COLLISIONS = (
     (
