@@ -5,7 +5,7 @@ Source: ``hscontrol/oidc.go`` (``validateOIDCAllowedDomains``, ``…Groups``, ``
 alternatives; every configured list must pass.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -37,7 +37,8 @@ Predicate: TypeAlias = Callable[[Claims], bool]
 class CompiledCheck:
     """A check of one server: ``passes`` is None where the configuration switches it off.
 
-    ``claim`` is the one that it looks at, ``place`` where the setting stands.
+    ``claim`` is the one that it looks at, ``place`` where the setting stands; ``entries`` are a
+    list's.
     """
 
     name: CheckName
@@ -46,6 +47,7 @@ class CompiledCheck:
     place: Place | None
     passes: Predicate | None
     wanted: tuple[str, ...]
+    entries: frozenset[str]
 
 
 @attrs.frozen
@@ -113,7 +115,7 @@ def compile_checks(rules: RuleSet, config: OIDCConfig) -> tuple[CompiledCheck, .
     )
 
 
-_Compiled: TypeAlias = tuple[Predicate | None, tuple[str, ...]]
+_Compiled: TypeAlias = tuple[Predicate | None, tuple[str, ...], frozenset[str]]
 
 
 def _domain_allowed(allowed: frozenset[str], claims: Claims) -> bool:
@@ -143,13 +145,14 @@ def _users(config: OIDCConfig) -> _Compiled:
 
 def _over(rule: Callable[[frozenset[str], Claims], bool], entries: tuple[str, ...]) -> _Compiled:
     """A rule over a list; an empty list switches it off."""
-    return partial(rule, frozenset(entries)) if entries else None, entries
+    allowed = frozenset(entries)
+    return partial(rule, allowed) if entries else None, entries, allowed
 
 
 def _email_verified(config: OIDCConfig) -> _Compiled:
     by_email = bool(config.allowed_domains or config.allowed_users)
     on = config.email_verified_required and by_email
-    return attrgetter("email_verified") if on else None, ("true",)
+    return attrgetter("email_verified") if on else None, ("true",), frozenset()
 
 
 _COMPILERS: MappingProxyType[CheckName, Callable[[OIDCConfig], _Compiled]] = MappingProxyType(
@@ -208,12 +211,13 @@ def explain(
     )
 
 
-def matching(name: CheckName, wanted: Sequence[str], seen: Sequence[str]) -> set[str]:
-    """The entries of a list that fit what was seen."""
+def matching(name: CheckName, entries: Collection[str], seen: Sequence[str]) -> set[str]:
+    """The entries of a list that fit what was seen; ``entries`` may be many, where it is a set."""
     if name is CheckName.EMAIL_VERIFIED:
         return set()
-    values = {text.rpartition("@")[2] for text in seen} if name is CheckName.DOMAINS else set(seen)
-    return values.intersection(wanted)
+    if name is CheckName.DOMAINS:
+        seen = [text.rpartition("@")[2] for text in seen if "@" in text]
+    return {text for text in seen if text in entries}
 
 
 def matched(checks: Sequence[CompiledCheck], claims: Claims) -> tuple[str, ...]:
@@ -224,7 +228,7 @@ def matched(checks: Sequence[CompiledCheck], claims: Claims) -> tuple[str, ...]:
             f'{check.name} "{entry}"'
             for check in checks
             if check.passes is not None
-            for entry in sorted(matching(check.name, check.wanted, seen[check.claim]))
+            for entry in sorted(matching(check.name, check.entries, seen[check.claim]))
         ]
     )
 
