@@ -177,22 +177,29 @@ def references(
     account: Account, others: Sequence[Account], rules: RuleSet
 ) -> tuple[Reference, ...]:
     """The texts by which a policy can name an account, among the others that there are."""
-    names: tuple[str | None, ...] = (account.name,)
-    if rules.references is not _NAMED:
-        names = (account.email, account.name, account.provider_identifier)
-    suffixed = rules.references is _SUFFIXED
     found = []
-    for name in dict.fromkeys(names):
-        if not name:
-            continue
-        text = name + "@" if suffixed and ("@" not in name or name[-1] == "@") else name
-        if not others:  # an account alone answers to all its names
-            found.append(Reference(text, True, ""))  # noqa: FBT003 - works
-            continue
+    for text in _texts(account.email, account.name, account.provider_identifier, rules):
         match = _resolve(text, [*others, account], rules)
         why_not = "" if match.account is account else _why_not(match, rules)
         found.append(Reference(text, not why_not, why_not))
     return tuple(found)
+
+
+def references_alone(
+    email: str, name: str, identifier: str | None, rules: RuleSet
+) -> tuple[Reference, ...]:
+    """:func:`references` of an account without others: it answers to all its names."""
+    texts = _texts(email, name, identifier, rules)
+    return tuple([Reference(text, True, "") for text in texts])  # noqa: FBT003 - works
+
+
+def _texts(email: str, name: str, identifier: str | None, rules: RuleSet) -> list[str]:
+    if rules.references is _NAMED:
+        return [name] if name else []
+    names = dict.fromkeys((email, name, identifier))
+    if rules.references is not _SUFFIXED:
+        return [text for text in names if text]
+    return [text if "@" in text and text[-1] != "@" else text + "@" for text in names if text]
 
 
 def _why_not(match: Match, rules: RuleSet) -> str:

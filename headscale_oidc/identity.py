@@ -13,7 +13,7 @@ from operator import attrgetter
 
 import attrs
 
-from headscale_oidc.accounts import Account, Reference, references
+from headscale_oidc.accounts import Account, Reference, references, references_alone
 from headscale_oidc.claims import Claims
 from headscale_oidc.config import Default, OIDCConfig
 from headscale_oidc.golang import mail, strings, url
@@ -308,44 +308,29 @@ def identify(
     None where no name can be made of the email (≤0.23).
     """
     stored = found or (_FIRST if not others else Account(max(other.id for other in others) + 1, ""))
+    identifier: str | None
     if rules.username is None or rules.identifier is None:
         try:
             name = name_from_email(claims.email, strip_domain=config.strip_email_domain)
         except NameTooLong:
             return None
-        account = attrs.evolve(stored, name=name)
-        return _identity(account, others, rules, name, "", email_problem(claims, rules, config))
-    unusable = username_problem(claims.preferred_username, rules.username)
-    dropped = email_problem(claims, rules, config)
-    keeps = not rules.empty_profile_overwrites
-    account = Account(
-        stored.id,
-        stored.name if unusable else claims.preferred_username,
-        stored.email if dropped else claims.email,
-        provider_identifier(claims.iss, claims.sub, rules),
-        claims.name or (stored.display_name if keeps else ""),
-        claims.picture or (stored.picture if keeps else ""),
-    )
-    shown = account.email or account.name or account.provider_identifier or str(account.id)
-    return _identity(account, others, rules, shown, unusable or "", dropped)
-
-
-def _identity(
-    account: Account,
-    others: Sequence[Account],
-    rules: RuleSet,
-    login_name: str,
-    unusable: str,
-    dropped: str | None,
-) -> Identity:
+        email, identifier = stored.email, stored.provider_identifier
+        display_name, picture = stored.display_name, stored.picture
+        shown, unusable, dropped = name, None, email_problem(claims, rules, config)
+    else:
+        unusable = username_problem(claims.preferred_username, rules.username)
+        dropped = email_problem(claims, rules, config)
+        keeps = not rules.empty_profile_overwrites
+        name = stored.name if unusable else claims.preferred_username
+        email = stored.email if dropped else claims.email
+        identifier = provider_identifier(claims.iss, claims.sub, rules)
+        display_name = claims.name or (stored.display_name if keeps else "")
+        picture = claims.picture or (stored.picture if keeps else "")
+        shown = email or name or identifier or str(stored.id)
+    if others:
+        named = references(Account(stored.id, name, email, identifier), others, rules)
+    else:
+        named = references_alone(email, name, identifier, rules)
     return Identity(
-        account.name,
-        account.email,
-        account.provider_identifier,
-        account.display_name,
-        account.picture,
-        login_name,
-        references(account, others, rules),
-        unusable,
-        dropped or "",
+        name, email, identifier, display_name, picture, shown, named, unusable or "", dropped or ""
     )
