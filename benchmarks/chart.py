@@ -8,7 +8,7 @@ from table import cases
 
 OURS = "headscale-oidc"
 GROUPS = ("RS256", "ES256", "EdDSA")
-WIDTH, LEFT, ROW, GAP, HEAD = 720, 150, 22, 34, 46
+WIDTH, LEFT, ROW, GAP, HEAD = 720, 176, 22, 34, 46
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600 } .small { font-size: 12px; fill: #57606a }
