@@ -62,16 +62,17 @@ class Interleaved:
         bound: float | None = None,
         goal: float | None = None,
         behind: str = "",
+        called: str = "",
     ) -> None:
         """Put the case into pytest-benchmark's data, with what must hold of its ratio.
 
         ``bound``: at most this; ``goal``: better still; ``behind``: the case that it must be slower
-        than. The absolute time is pytest-benchmark's own, of slices without turns.
+        than; ``called``: its name in the table. The absolute time is pytest-benchmark's own, of slices without turns.
         """
         work, operations = self.cases[name]
         ratios = self.ratios(name)
         benchmark.extra_info.update(
-            case=name,
+            case=called or name,
             floor=self.floor,
             ratio=statistics.median(ratios),
             quartiles=statistics.quantiles(ratios, n=4),

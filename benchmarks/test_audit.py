@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from common import CLIENT, bare, claims
+from common import ALGORITHMS, CLIENT, bare, claims
 from interleave import Interleaved
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -26,10 +26,10 @@ BOUNDS = {ONE: 1 / 1.5, FLOORS: 1 / 0.7}
 
 
 @functools.cache
-def folder() -> "tempfile.TemporaryDirectory[str]":
+def folder(algorithm: str) -> "tempfile.TemporaryDirectory[str]":
     """100,000 logins of 10,000 people, each with a token of their own."""
     found = tempfile.TemporaryDirectory()
-    issuer, place = Issuer(), Path(found.name)
+    issuer, place = Issuer(algorithms=(algorithm,)), Path(found.name)
     tokens = [issuer.mint(claims(number)) for number in range(PEOPLE)]
     with (place / "people.jsonl").open("w") as stream:
         for _ in range(TIMES):
@@ -43,9 +43,9 @@ def folder() -> "tempfile.TemporaryDirectory[str]":
     return found
 
 
-def audit(jobs: int) -> None:
+def audit(algorithm: str, jobs: int) -> None:
     """The command."""
-    place = folder().name
+    place = folder(algorithm).name
     options = "-c config.yaml --jwks jwks.json --userinfo none --format jsonl -o rows.jsonl"
     command = (sys.executable, "-m", "headscale_oidc_cli", "audit", "people.jsonl")
     whole = (*command, *options.split(), "--jobs", str(jobs))
@@ -59,12 +59,12 @@ def audit(jobs: int) -> None:
 _process: dict[str, Callable[[], object]] = {}
 
 
-def _load(place: str) -> None:
+def _load(algorithm: str, place: str) -> None:
     """What a bare process keeps: every token's bytes, and the key."""
     keys = KeySet.from_json((Path(place) / "jwks.json").read_bytes())
     tokens = (Path(place) / "tokens").read_text().split()
     (key,) = keys
-    _process["verify"] = bare("RS256", key.public, tokens)
+    _process["verify"] = bare(algorithm, key.public, tokens)
 
 
 def _verify(times: int) -> None:
@@ -73,21 +73,25 @@ def _verify(times: int) -> None:
 
 
 @functools.cache
-def measured(floor: str) -> Interleaved:
+def measured(algorithm: str, floor: str) -> Interleaved:
     """Two jobs against one, and against two processes that do nothing but verify."""
     cases: dict[str, tuple[Callable[[], object], int]] = {
-        TWO: (functools.partial(audit, 2), TOKENS)
+        TWO: (functools.partial(audit, algorithm, 2), TOKENS)
     }
     if floor == ONE:
-        cases[ONE] = functools.partial(audit, 1), TOKENS
+        cases[ONE] = functools.partial(audit, algorithm, 1), TOKENS
         return Interleaved(cases, floor, ROUNDS)
-    with ProcessPoolExecutor(2, initializer=_load, initargs=(folder().name,)) as pool:
+    where = algorithm, folder(algorithm).name
+    with ProcessPoolExecutor(2, initializer=_load, initargs=where) as pool:
         cases[FLOORS] = lambda: list(pool.map(_verify, [TIMES // 2] * 2)), TOKENS
         return Interleaved(cases, floor, ROUNDS)
 
 
-@pytest.mark.parametrize("floor", [ONE, FLOORS])
-def test_audit(benchmark: BenchmarkFixture, floor: str) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "floor"), [("RS256", ONE), *((name, FLOORS) for name in ALGORITHMS)]
+)
+def test_audit(benchmark: BenchmarkFixture, algorithm: str, floor: str) -> None:
     """100,000 tokens from file to rows, the start of the command included."""
     benchmark.group = "audit"
-    measured(floor).report(benchmark, TWO, bound=BOUNDS[floor])
+    found = measured(algorithm, floor)
+    found.report(benchmark, TWO, bound=BOUNDS[floor], called=f"{algorithm}, of {floor}")
