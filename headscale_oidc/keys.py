@@ -388,6 +388,17 @@ _DIGESTS: MappingProxyType[str, Callable[[bytes], Any]] = MappingProxyType(
 )
 
 
+def _rsa_key(key: Key, signature: bytes) -> Any:
+    """The RSA key, if the signature has its length: Go and RFC 8017 (8.1.2, 8.2.2) ask first.
+
+    OpenSSL does not always: without its leading zero a signature is the same number.
+    """
+    public: Any = key.public
+    if key.kty != "RSA" or public is None or len(signature) != (public.key_size + 7) >> 3:
+        return None
+    return public
+
+
 def _pkcs1_verifier(size: str) -> _Verifier:
     """RFC 8017, section 8.2.2: what the signature holds is compared, all of it, byte for byte.
 
@@ -397,8 +408,8 @@ def _pkcs1_verifier(size: str) -> _Verifier:
     scheme, before, digest = padding.PKCS1v15(), _DIGEST_INFOS[size], _DIGESTS[size]
 
     def verify(key: Key, signature: bytes, signed: bytes) -> bool:
-        public: Any = key.public
-        if key.kty != "RSA" or public is None:
+        public = _rsa_key(key, signature)
+        if public is None:
             return False
         try:
             held = public.recover_data_from_signature(signature, scheme, None)
@@ -413,8 +424,8 @@ def _pss_verifier(algorithm: hashes.HashAlgorithm) -> _Verifier:
     scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
 
     def verify(key: Key, signature: bytes, signed: bytes) -> bool:
-        public: Any = key.public
-        if key.kty != "RSA" or public is None:
+        public = _rsa_key(key, signature)
+        if public is None:
             return False
         try:
             public.verify(signature, signed, scheme, algorithm)

@@ -410,6 +410,20 @@ class TestRSASignatures:
         self.agree(bytes(signature), valid=False)
         self.agree(bytes(signature[:length]).ljust(length, b"\0"), valid=False)
 
+    @pytest.mark.parametrize("algorithm", ["RS256", "PS256"])
+    def test_length(self, algorithm: str) -> None:
+        """Without its leading zero, or with one more, a signature is none (8.1.2, 8.2.2, step 1)."""
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+        scheme = padding.PKCS1v15() if algorithm == "RS256" else pss
+        signed, signature = b"", b"x"
+        while signature[0]:
+            signed += b"."
+            signature = RSA_KEY.sign(signed, scheme, hashes.SHA256())
+        (key,) = ho.KeySet.from_json(key_set(jwk(RSA_KEY)))
+        assert key.verifies(algorithm, signature, signed)
+        assert not key.verifies(algorithm, signature[1:], signed)
+        assert not key.verifies(algorithm, b"\0" + signature, signed)
+
     def agree(self, signature: bytes, *, valid: bool) -> None:
         """Our answer is that of ``public_key.verify``."""
         (key,) = ho.KeySet.from_json(key_set(jwk(RSA_KEY)))
