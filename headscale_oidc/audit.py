@@ -7,22 +7,21 @@ memory does not grow with the number of people.
 import itertools
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Self, TypeVar
+from operator import attrgetter
+from typing import Any, Self, TypedDict, TypeVar
 
 import attrs
 
 from headscale_oidc.accounts import Account
 from headscale_oidc.claims import Userinfo
 from headscale_oidc.errors import ClaimsError
-from headscale_oidc.people import Line, Person, person
+from headscale_oidc.people import BATCH, Batch, Person, batches, people_of
 from headscale_oidc.policy import matched
 from headscale_oidc.reasons import Verdict
 from headscale_oidc.server import Headscale
 
-CHUNK = 500
-"""How many people one process is given at a time."""
 _AHEAD = 4
 _ADMITTED = Verdict.ADMITTED.value
 _MOST_TOLD = 20
@@ -39,6 +38,7 @@ FIELDS = (
     "error",
 )
 """What is told of a row, in this order."""
+_values = attrgetter(*FIELDS)
 
 
 @attrs.frozen
@@ -58,8 +58,16 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        values = {name: getattr(self, name) for name in FIELDS}
-        return {name: value for name, value in values.items() if value != "" or name == "verdict"}
+        values = zip(FIELDS, _values(self), strict=True)
+        return {name: value for name, value in values if value != "" or name == "verdict"}
+
+
+class _Asked(TypedDict):
+    """What is asked of everybody alike."""
+
+    userinfo: Userinfo
+    accounts: tuple[Account, ...] | None
+    now: float
 
 
 @attrs.frozen
@@ -75,29 +83,34 @@ class Auditor:
         """What becomes of one person; never raises."""
         if person.error:
             return Row(person.name, error=person.error)
-        userinfo = person.userinfo_or(self.userinfo)
-        known: dict[str, Any] = {"userinfo": userinfo, "accounts": self.accounts}
+        given, server = person.given, self.server
+        asked: _Asked = {
+            "userinfo": person.userinfo_or(self.userinfo),
+            "accounts": self.accounts,
+            "now": self.now,
+        }
         try:
-            if isinstance(person.given, bytes):
-                decision = self.server.decide(person.given, now=self.now, **known)
-            elif self.server.keys is None:
+            if isinstance(given, bytes):
+                decision = server.decide(given, **asked)
+            elif server.keys is None:
                 return Row(person.name, error="a token, but no key set to verify it with")
             else:
-                decision = self.server.admit(person.given, now=self.now, **known)
+                decision = server.admit(given, **asked)
         except ClaimsError as error:
             return Row(person.name, error=error.problem)
-        identity = decision.identity
-        seen = decision.case.seen()
+        case = decision.case
+        seen, names = case.seen(), case.names()
+        username, email, identifier, _, _ = names or ("", "", None, None, None)
         return Row(
-            name=person.name,
-            verdict=decision.verdict.value,
-            verified=decision.verified,
-            reason="" if decision.reason is None else decision.reason.value,
-            username=identity.username if identity else "",
-            email=identity.email if identity else "",
-            provider_identifier=(identity.provider_identifier or "") if identity else "",
-            subject="" if seen is None else f"{seen.iss} {seen.sub}".strip() or seen.email,
-            matched=() if seen is None else matched(decision.case.checks, seen),
+            person.name,
+            decision.verdict.value,
+            decision.verified,
+            "" if decision.reason is None else decision.reason.value,
+            username,
+            email,
+            identifier or "",
+            "" if seen is None else f"{seen.iss} {seen.sub}".strip() or seen.email,
+            () if seen is None else matched(server.checks, seen),
         )
 
 
@@ -153,28 +166,26 @@ def audit(auditor: Auditor, people: Iterable[Person], *, jobs: int = 1) -> Itera
     """A row for each person, in their order, as they come; ``jobs`` processes share the work."""
     if jobs <= 1:
         return map(auditor.row, people)
-    parts = _shared(partial(_rows, auditor), people, jobs)
+    parts = _shared(partial(_rows, auditor), batches(people), jobs)
     return itertools.chain.from_iterable(parts)
 
 
 def audit_written(
-    auditor: Auditor, people: Iterable[Person | Line], write: Callable[[Row], str], *, jobs: int
+    auditor: Auditor, people: Iterable[Batch], write: Callable[[Row], str], *, jobs: int = 1
 ) -> Iterator[Part]:
-    """The rows in their order, read and written (``write``, picklable) by the processes that decide."""
+    """The rows in their order, read and written (``write``, picklable) by who decides."""
     return _shared(partial(_part, auditor, write), people, jobs)
 
 
-def _rows(auditor: Auditor, people: list[Person]) -> list[Row]:
+def _rows(auditor: Auditor, people: Sequence[Person]) -> list[Row]:
     return [auditor.row(one) for one in people]
 
 
-def _part(auditor: Auditor, write: Callable[[Row], str], people: list[Person | Line]) -> Part:
-    texts, counts = [], Counts()
-    for one in people:
-        row = auditor.row(person(one))
+def _part(auditor: Auditor, write: Callable[[Row], str], people: Batch) -> Part:
+    rows, counts = _rows(auditor, people_of(people)), Counts()
+    for row in rows:
         counts.add(row)
-        texts.append(write(row))
-    return Part("".join(texts), counts)
+    return Part("".join(map(write, rows)), counts)
 
 
 _Given = TypeVar("_Given")
@@ -182,38 +193,36 @@ _Made = TypeVar("_Made")
 
 
 def _shared(
-    work: Callable[[list[_Given]], _Made], people: Iterable[_Given], jobs: int
+    work: Callable[[_Given], _Made], batches: Iterable[_Given], jobs: int
 ) -> Iterator[_Made]:
-    """The work on a few people at a time, by several processes, in order."""
+    """The work on one batch after another, by several processes, in order."""
+    if jobs <= 1:
+        yield from map(work, batches)
+        return
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - one process needs none
 
-    chunks = _chunks(iter(people))
+    rest = iter(batches)
     with ProcessPoolExecutor(jobs, initializer=_start, initargs=(work,)) as pool:
         waiting = deque(
-            pool.submit(_work, chunk) for chunk in itertools.islice(chunks, jobs * _AHEAD)
+            pool.submit(_work, batch) for batch in itertools.islice(rest, jobs * _AHEAD)
         )
         while waiting:
             found = waiting.popleft().result()
-            waiting.extend(pool.submit(_work, chunk) for chunk in itertools.islice(chunks, 1))
+            waiting.extend(pool.submit(_work, batch) for batch in itertools.islice(rest, 1))
             yield found
 
 
-def _chunks(people: Iterator[_Given]) -> Iterator[list[_Given]]:
-    while chunk := list(itertools.islice(people, CHUNK)):
-        yield chunk
-
-
 # of a worker process, which is given its work once
-_process: dict[str, Callable[[list[Any]], Any]] = {}
+_process: dict[str, Callable[[Any], Any]] = {}
 
 
-def _start(work: Callable[[list[Any]], Any]) -> None:
-    """What a process keeps for all its chunks."""
+def _start(work: Callable[[Any], Any]) -> None:
+    """What a process keeps for all its batches."""
     _process["work"] = work
 
 
-def _work(people: list[Any]) -> Any:
-    return _process["work"](people)
+def _work(batch: Any) -> Any:
+    return _process["work"](batch)
 
 
 # --- the whole --------------------------------------------------------------------------------
@@ -263,7 +272,7 @@ class Tally:
     def add(self, row: Row) -> None:
         """Count one row."""
         self._counts.add(row)
-        if len(self._counts.admitted) >= CHUNK:
+        if len(self._counts.admitted) >= BATCH:
             self._write()
 
     def take(self, counts: Counts) -> None:
@@ -312,10 +321,10 @@ def _same(column: str) -> str:
     )
 
 
-# few usernames are emails, so these are found first
+# few usernames are emails, and what has no @ is none, so these are found first
 _EMAIL = (
     "SELECT a.name, b.name, a.username FROM person a JOIN person b ON a.username = b.email "
-    "WHERE a.username IN (SELECT email FROM person WHERE email != '') AND a.subject != b.subject "
+    "WHERE instr(a.username, '@') AND a.username IN (SELECT email FROM person WHERE email != '') AND a.subject != b.subject "
     "GROUP BY 1, 2, 3 ORDER BY 1"
 )
 _COLLISIONS = (

@@ -22,7 +22,9 @@ from headscale_oidc.identity import (
     AccountOutcome,
     AccountResult,
     Identity,
+    Names,
     identify,
+    names,
     why,
 )
 from headscale_oidc.lazy import lazy
@@ -129,6 +131,17 @@ class Case:
             return self.claims
         return claims_.for_storage(self.claims, self.userinfo.claims, self.rules)
 
+    def account(self) -> Account | None:
+        """The account that was found; None where one is created, or the login ends before."""
+        return None if self.found is None else self.found.account
+
+    def names(self) -> Names | None:
+        """What the account is called, or would be; None where nothing can be said."""
+        stored = self.stored()
+        if stored is None:
+            return None
+        return names(stored, self.rules, self.config, self.account())
+
 
 @attrs.frozen
 class Decision:
@@ -211,7 +224,7 @@ class Decision:
         stored, server, accounts = case.stored(), case.server, case.accounts
         if stored is None:
             return None
-        found = None if case.found is None else case.found.account
+        found = case.account()
         others = [account for account in accounts if account is not found] if accounts else ()
         return identify(stored, server.rules, server.config, found, others)
 
@@ -223,8 +236,8 @@ class Decision:
     @property
     def account_id(self) -> int | None:
         """The account that was found or adopted; None if one is created."""
-        found = self.case.found
-        return None if found is None or found.account is None else found.account.id
+        found = self.case.account()
+        return None if found is None else found.id
 
     @property
     def response(self) -> "Response | None":

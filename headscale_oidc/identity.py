@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter
+from typing import TypeAlias
 
 import attrs
 
@@ -273,7 +274,34 @@ def _adopt(
     return _CREATED
 
 
+Names: TypeAlias = tuple[str, str, str | None, str | None, str | None]
+"""Username, email and provider identifier, and why the username and the email are not taken."""
 _FIRST = Account(1, "")
+
+
+def names(
+    claims: Claims, rules: RuleSet, config: OIDCConfig, stored: Account | None
+) -> Names | None:
+    """What an account is called after a login with these claims; ``stored``: before, if it was.
+
+    None where no name can be made of the email (≤0.23).
+    """
+    stored = stored or _FIRST
+    dropped = email_problem(claims, rules, config)
+    if rules.username is None or rules.identifier is None:
+        try:
+            name = name_from_email(claims.email, strip_domain=config.strip_email_domain)
+        except NameTooLong:
+            return None
+        return name, stored.email, stored.provider_identifier, None, dropped
+    unusable = username_problem(claims.preferred_username, rules.username)
+    return (
+        stored.name if unusable else claims.preferred_username,
+        stored.email if dropped else claims.email,
+        provider_identifier(claims.iss, claims.sub, rules),
+        unusable,
+        dropped,
+    )
 
 
 @attrs.frozen
@@ -307,23 +335,15 @@ def identify(
 
     None where no name can be made of the email (≤0.23).
     """
+    called = names(claims, rules, config, found)
+    if called is None:
+        return None
+    name, email, identifier, unusable, dropped = called
     stored = found or (_FIRST if not others else Account(max(other.id for other in others) + 1, ""))
-    identifier: str | None
-    if rules.username is None or rules.identifier is None:
-        try:
-            name = name_from_email(claims.email, strip_domain=config.strip_email_domain)
-        except NameTooLong:
-            return None
-        email, identifier = stored.email, stored.provider_identifier
-        display_name, picture = stored.display_name, stored.picture
-        shown, unusable, dropped = name, None, email_problem(claims, rules, config)
+    if rules.account_by is _BY_NAME:
+        display_name, picture, shown = stored.display_name, stored.picture, name
     else:
-        unusable = username_problem(claims.preferred_username, rules.username)
-        dropped = email_problem(claims, rules, config)
         keeps = not rules.empty_profile_overwrites
-        name = stored.name if unusable else claims.preferred_username
-        email = stored.email if dropped else claims.email
-        identifier = provider_identifier(claims.iss, claims.sub, rules)
         display_name = claims.name or (stored.display_name if keeps else "")
         picture = claims.picture or (stored.picture if keeps else "")
         shown = email or name or identifier or str(stored.id)

@@ -9,8 +9,9 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import IO, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -19,6 +20,10 @@ from headscale_oidc.errors import HeadscaleOIDCError
 
 MAX_LINE_BYTES = 4 << 20
 """The longest line, and the largest file of one person, in bytes."""
+BLOCK_BYTES = 256 << 10
+"""How much of a file of lines is read at a time, in bytes."""
+BATCH = 500
+"""How many people are a batch, where they do not come in lines."""
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".jwt", ".token", ".txt")
 """What is read of a folder."""
 
@@ -55,25 +60,41 @@ class Person:
         return default
 
 
-Line: TypeAlias = tuple[str, bytes]
-"""Where a line stands, and the line: somebody who is not looked at yet."""
+@attrs.frozen
+class Block:
+    """Whole lines of a file, which nobody looked at yet; ``first`` is the number of the first."""
+
+    name: str
+    first: int
+    data: bytes = attrs.field(repr=False)
+
+
+Batch: TypeAlias = Block | Sequence[Person]
+"""Some people, to be looked at together."""
+_Item = TypeVar("_Item")
 
 
 def read_people(
-    paths: Sequence[str], *, stdin: BinaryIO | None = None, columns: Mapping[str, str] | None = None
+    paths: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Iterator[Person]:
     """Everybody in these files and folders, lazily; ``-`` is ``stdin``, JSON lines.
 
     ``columns``: of CSV, from claim to column; default: the columns are the claims. Raises
     PeopleError where a path cannot be read at all.
     """
-    return map(person, read_lines(paths, stdin=stdin, columns=columns))
+    return chain.from_iterable(map(people_of, read_batches(paths, stdin=stdin, columns=columns)))
 
 
-def read_lines(
-    paths: Sequence[str], *, stdin: BinaryIO | None = None, columns: Mapping[str, str] | None = None
-) -> Iterator[Person | Line]:
-    """:func:`read_people`, with lines as they stand: :func:`person` reads them."""
+def read_batches(
+    paths: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[Batch]:
+    """:func:`read_people`, some at a time; of lines, :func:`people_of` makes the people."""
     for name in paths:
         if name == "-":
             yield from _lines(stdin or io.BytesIO(), "standard input")
@@ -87,18 +108,37 @@ def read_lines(
             yield from _file(path, columns)
 
 
-def _file(path: Path, columns: Mapping[str, str] | None) -> Iterator[Person | Line]:
+def people_of(batch: Batch) -> Sequence[Person]:
+    """The people of a batch."""
+    if not isinstance(batch, Block):
+        return batch
+    name, lines = batch.name, batch.data.split(b"\n")
+    return [
+        _person(f"{name}:{number}", text)
+        for number, line in enumerate(lines, batch.first)
+        if (text := line.strip())
+    ]
+
+
+def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """So many at a time as are a batch."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def _file(path: Path, columns: Mapping[str, str] | None) -> Iterator[Batch]:
     suffix = path.suffix.lower()
     try:
         with path.open("rb") as stream:
             if suffix in _LINES:
                 yield from _lines(stream, str(path))
             elif suffix == ".csv":
-                yield from _table(stream, str(path), columns or {})
+                yield from batches(_table(stream, str(path), columns or {}))
             elif suffix in _SUITES:
-                yield from _suite(path)
+                yield from batches(_suite(path))
             else:
-                yield from _whole(stream.read(MAX_LINE_BYTES + 1), str(path))
+                yield from batches(_whole(stream.read(MAX_LINE_BYTES + 1), str(path)))
     except OSError as error:
         raise PeopleError(
             f"cannot be read ({error.strerror})", place=str(path), remedy="name files or folders"
@@ -128,16 +168,24 @@ def count_people(paths: Sequence[str]) -> int | None:
     return total
 
 
-def _lines(stream: BinaryIO, name: str) -> Iterator[Person | Line]:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(line) > MAX_LINE_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_LINE_BYTES + 1)
-            yield Person(f"{name}:{number}", b"", error="longer than 4 MiB")
-        elif not line.isspace():
-            yield f"{name}:{number}", line
+def _lines(stream: IO[bytes], name: str) -> Iterator[Batch]:
+    """The whole lines of what there is at once, so that nobody waits for a pipe to fill."""
+    number, rest = 1, b""
+    read = cast("io.BufferedReader", stream).read1
+    while data := read(BLOCK_BYTES):
+        rest += data
+        first = rest.find(b"\n") + 1
+        if (first or len(rest)) > MAX_LINE_BYTES:
+            while not first and (rest := read(BLOCK_BYTES)):
+                first = rest.find(b"\n") + 1
+            yield (Person(f"{name}:{number}", b"", error="longer than 4 MiB"),)
+            number, rest = number + 1, rest[first:]
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield Block(name, number, rest[:end])
+            number, rest = number + rest.count(b"\n"), rest[end:]
+    if rest:
+        yield Block(name, number, rest)
 
 
 def _whole(data: bytes, name: str) -> Iterator[Person]:
@@ -152,19 +200,16 @@ def _whole(data: bytes, name: str) -> Iterator[Person]:
             yield Person(name, b"", error="not JSON")
             return
         for number, entry in enumerate(entries, 1):
-            yield person((f"{name}[{number}]", json.dumps(entry).encode()))
+            yield _person(f"{name}[{number}]", json.dumps(entry).encode())
     elif text:
-        yield person((name, text))
+        yield _person(name, text)
 
 
-def person(read: Person | Line) -> Person:
+def _person(place: str, text: bytes) -> Person:
     """One person of a line: claims, a wrapper around them, or a token."""
-    if isinstance(read, Person):
-        return read
-    place, line = read
-    text = line.strip()
     if not text.startswith(b"{"):
-        if text.count(b".") >= 2 and b" " not in text:  # noqa: PLR2004 - three parts
+        first = text.find(b".")
+        if first >= 0 and text.find(b".", first + 1) >= 0 and b" " not in text:
             return Person(place, text.decode("ascii", "replace"))
         return Person(place, b"", error="neither a JSON object nor a token")
     if not any(name in text for name in _QUOTED_WRAPPERS):
@@ -189,7 +234,7 @@ def person(read: Person | Line) -> Person:
     return Person(place, b"", error='neither "claims" (an object) nor "token" (a text)')
 
 
-def _table(stream: BinaryIO, name: str, columns: Mapping[str, str]) -> Iterator[Person]:
+def _table(stream: IO[bytes], name: str, columns: Mapping[str, str]) -> Iterator[Person]:
     """Rows of CSV: flags and lists as their claims want them, lists split at ; or white space."""
     text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
     try:

@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import orjson
+
 from headscale_oidc.audit import FIELDS, Row, Summary
 from headscale_oidc_cli.inputs import UsageError
 from headscale_oidc_cli.render.style import Style, paint, printable, say, wrap
 
+_COMPACT = (",", ":")
 _STYLES = {"admitted": Style.GOOD, "denied": Style.BAD, "unknown": Style.DOUBT}
 
 
@@ -26,7 +29,13 @@ def _text(row: Row) -> str:
 
 
 def _json(row: Row) -> str:
-    return json.dumps(row.to_dict()) + "\n"
+    """In ASCII, so that nothing moves a terminal's cursor."""
+    values = row.to_dict()
+    try:
+        line = orjson.dumps(values)
+    except TypeError:  # half a surrogate pair, out of a file's name
+        line = b"\xff"
+    return f"{line.decode() if line.isascii() else json.dumps(values, separators=_COMPACT)}\n"
 
 
 def _csv(row: Row) -> str:
