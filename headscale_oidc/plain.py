@@ -55,10 +55,13 @@ def _decoded(segment: bytes) -> bytes | None:
 def members(data: bytes) -> Members | None:
     """A JSON object whose names are in ASCII, each once, and none a claim's in other letters.
 
-    Where no quotation mark is escaped each delimits a text, and a colon follows those of names
-    only: as many of these pairs as members means that no name stands twice.
+    Where no quotation mark is escaped each delimits a text; where no white space follows one, a
+    colon follows those of all names: as many of these pairs as members means that no name stands
+    twice.
     """
     if len(data) >= MAX_PAYLOAD_BYTES or (b"\\" in data and b'\\"' in data):
+        return None
+    if b'" ' in data or b"\n" in data or b"\r" in data or b"\t" in data:
         return None
     try:
         value = orjson.loads(data)

@@ -44,13 +44,17 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
     for _ in range(rng.randrange(4)):
         at = rng.randrange(len(data) + 1)
         end = min(len(data), at + rng.randrange(8))
-        way = rng.randrange(4)
+        way = rng.randrange(5)
         if way == 0:
             data = data[:at] + data[end:]
         elif way == 1:
             data = data[:at] + rng.choice(ODD) + data[at:]
         elif way == 2:
             data = data[:at] + data[at:end] * 2 + data[end:]
+        elif way == 3:  # a member again, elsewhere
+            parts = data.split(b",")
+            parts.insert(rng.randrange(len(parts) + 1), rng.choice(parts))
+            data = b",".join(parts)
         else:
             data = data[:at] + rng.randbytes(rng.randrange(4)) + data[end:]
     return data[:4096]

@@ -104,6 +104,21 @@ payloads = st.tuples(
         max_size=2,
     ),
 ).map(lambda parts: {**parts[0], **parts[1], **parts[2]})
+spaces = st.dictionaries(st.integers(0, 40), st.sampled_from(" \n\t\r"), max_size=2)
+"""In which gaps of a text there is white space, counted from its end."""
+
+
+def spelt(members: list[tuple[str, Any]], white: dict[int, str]) -> str:
+    """A JSON object, with names twice, and white space where there may be some."""
+    parts = []
+    for at, (name, value) in enumerate(reversed(members)):
+        gaps = [white.get(4 * at + gap, "") for gap in range(4)]
+        parts.append(f"{gaps[3]}{json.dumps(name)}{gaps[0]}:{gaps[1]}{json.dumps(value)}{gaps[2]}")
+    return "{" + ",".join(reversed(parts)) + "}"
+
+
+again = st.lists(st.tuples(st.sampled_from([*usual, "x"]), odd), max_size=2)
+"""Members that may stand once more, with another value."""
 headers = st.one_of(
     st.none(),
     st.fixed_dictionaries(
@@ -151,6 +166,44 @@ def test_the_paths_agree(
     agree(minted, expected, NOW)
     place, insert = edit
     agree(minted[:place] + insert + minted[place + 1 :], expected, NOW)
+
+
+@given(
+    payload=payloads,
+    more=again,
+    before=st.booleans(),
+    white=spaces,
+    rules=st.sampled_from(RULE_SETS),
+)
+def test_names_twice(
+    own: Issuer,
+    payload: dict[str, Any],
+    more: list[tuple[str, Any]],
+    before: bool,
+    white: dict[int, str],
+    rules: ho.RuleSet,
+) -> None:
+    """A name twice, and white space anywhere, even between a name and its colon."""
+    members = [*more, *payload.items()] if before else [*payload.items(), *more]
+    data = spelt(members, white).encode()
+    expected = Expected.of(rules, "https://idp", "headscale", ALGORITHMS, own.key_set())
+    agree(own.mint(data), expected, NOW)
+    alone(data, rules)
+
+
+@pytest.mark.parametrize(
+    "spelling", [b'"%b":1,"%b" :"x"', b'"%b":null,"%b"\n:true', b'"%b"\t:1,"%b":"x"']
+)
+@pytest.mark.parametrize("name", ["email", "groups", "email_verified", "name", "nbf"])
+def test_a_name_out_of_sight(own: Issuer, spelling: bytes, name: str) -> None:
+    """White space before a colon hides no member: Go decodes both, and one is of a wrong type."""
+    more = spelling.replace(b"%b", name.encode())
+    data = b'{"iss":"https://idp","aud":"headscale","exp":4102444800,' + more + b"}"
+    assert plain.members(data) is None
+    config = ho.OIDCConfig(issuer="https://idp", client_id="headscale")
+    server = ho.Headscale(config, keys=own.key_set(), algorithms=ALGORITHMS)
+    decision = server.admit(own.mint(data), now=NOW, userinfo=ho.NO_USERINFO)
+    assert decision.verdict is ho.Verdict.DENIED
 
 
 @pytest.mark.parametrize("release", ["0.22.3", "0.26.1", "0.29.2"])
@@ -220,7 +273,11 @@ def test_claims_alone(payload: dict[str, Any], doubled: bool, rules: ho.RuleSet)
     text = json.dumps(payload, ensure_ascii=False)
     if doubled:
         text = text[:-1] + ', "email": "other"}'
-    data = text.encode("utf-8", "surrogatepass")
+    alone(text.encode("utf-8", "surrogatepass"), rules)
+
+
+def alone(data: bytes, rules: ho.RuleSet) -> None:
+    """What is plain of the claims alone is what the exact path says."""
     members = plain.members(data)
     if members is None:
         return
