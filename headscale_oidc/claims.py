@@ -115,6 +115,15 @@ def decode(payload: bytes, rules: RuleSet) -> Claims:
         ) from None
 
 
+def decodes(name: str, value: json.Value, rules: RuleSet) -> bool:
+    """Whether the release can decode this value of the claim."""
+    try:
+        _decode(json.Members([(name, value)]), _fields(rules))
+    except ValueError:
+        return False
+    return True
+
+
 @attrs.frozen
 class UserinfoReading:
     """What became of a userinfo document: ``claims``, or ``ignored`` says why there are none."""

@@ -11,7 +11,6 @@ import attrs
 
 from headscale_oidc import claims as claims_
 from headscale_oidc.claims import Claims, Source
-from headscale_oidc.errors import ClaimsError
 from headscale_oidc.golang import json
 from headscale_oidc.releases import EmailVerified, RuleSet, UserinfoUse
 
@@ -79,7 +78,7 @@ def state(name: str, document: Mapping[str, Any], rules: RuleSet) -> ClaimState:
         return ClaimState(Presence.ABSENT)
     value = document[name]
     text = _text(value)
-    if not _decodes(name, value, rules):
+    if not claims_.decodes(name, value, rules):
         return ClaimState(Presence.WRONG_TYPE, text)
     if value is None:
         return ClaimState(Presence.NULL, text)
@@ -95,15 +94,6 @@ def _text(value: json.Value) -> str:
         shown = json.dump(value[:MAX_SHOWN], None)
         return f"{shown[:-1]}, and {len(value) - MAX_SHOWN} more]"
     return json.dump(value, None)
-
-
-def _decodes(name: str, value: json.Value, rules: RuleSet) -> bool:
-    document = json.dump(json.Members([(name, value)]), None).encode("utf-8", "surrogatepass")
-    try:
-        claims_.decode(document, rules)
-    except ClaimsError:
-        return False
-    return True
 
 
 def report(case: "Case") -> tuple[ClaimReport, ...]:

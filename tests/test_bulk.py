@@ -1,6 +1,7 @@
 """Many people: reading them, comparing servers over them, auditing them."""
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -10,15 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
 from command import ROOT, Run, check_golden
+from hypothesis import given
 
 import headscale_oidc as ho
 from headscale_oidc.audit import Auditor, Row, Tally, audit
 from headscale_oidc.compare import Change, compare
-from headscale_oidc.people import PeopleError, Person, count_people, read_people
+from headscale_oidc.people import (
+    MAX_LINE_BYTES,
+    PeopleError,
+    Person,
+    count_people,
+    read_people,
+)  # fmt: skip
 from headscale_oidc.testing import Issuer
 from headscale_oidc_cli.exit import Exit
+from headscale_oidc_cli.render.audit import LINES
 
 NOW = 1_795_443_907.0
 CONFIG = ho.OIDCConfig(issuer="https://idp", client_id="headscale", allowed_groups=("/ops", "/dev"))
@@ -34,6 +44,19 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def claims(sub: str, **more: Any) -> bytes:
     """Claims of somebody in the group."""
     return json.dumps({"iss": "https://idp", "sub": sub, "groups": ["/ops"], **more}).encode()
+
+
+class Pieces(io.BytesIO):
+    """A pipe that gives so many bytes at a time."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        super().__init__(data)
+        self.sizes = itertools.cycle(sizes)
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        """What there is."""
+        assert size
+        return super().read1(next(self.sizes))
 
 
 class TestPeople:
@@ -102,6 +125,37 @@ class TestPeople:
         """Nobody is lost: what cannot be read is a person with an error."""
         (tmp_path / name).write_text(text)
         assert self.read(tmp_path / name)[0].error
+
+    @given(
+        lines=st.lists(st.sampled_from([b"x.y.z", b'{"sub": "a"}', b"", b" ", b"no", b"l" * 30])),
+        sizes=st.lists(st.integers(1, 40), min_size=1),
+        ended=st.booleans(),
+    )
+    def test_lines_in_pieces(self, lines: list[bytes], sizes: list[int], ended: bool) -> None:
+        """However a pipe cuts its lines, each is somebody at its number; empty ones are nobody."""
+        data = b"\n".join(lines) + (b"\n" if ended else b"")
+        found = self.read("-", stdin=Pieces(data, sizes))
+        assert [person.name for person in found] == [
+            f"standard input:{number}" for number, line in enumerate(lines, 1) if line.strip()
+        ]
+        assert [bool(person.error) for person in found] == [
+            line in {b"no", b"l" * 30} for line in lines if line.strip()
+        ]
+
+    @pytest.mark.parametrize("over", [-1, 0, 1])
+    @pytest.mark.parametrize("end", [b"", b'\n{"sub": "b"}\n'])
+    def test_long_lines(self, over: int, end: bytes) -> None:
+        """4 MiB are a line, its end included; one byte more is not, and the next line is read."""
+        size = MAX_LINE_BYTES + over - len(end[:1])
+        line = b'{"x": "' + b"x" * (size - 9) + b'"}'
+        assert len(line) == size
+        first, last = b'{"sub": "a"}\n', 1 if not end else 2
+        found = self.read("-", stdin=io.BytesIO(first + line + end))
+        assert [person.name for person in found] == [
+            f"standard input:{number}" for number in range(1, 2 + last)
+        ]
+        errors = [person.error for person in found]
+        assert errors == ["", "longer than 4 MiB" if over > 0 else "", ""][: 1 + last]
 
     def test_not_there(self, tmp_path: Path) -> None:
         """A path that is none."""
@@ -306,6 +360,14 @@ class TestCommands:
         assert run("audit", str(path), *self.BEFORE).code == Exit.USAGE
         for bad in (("--column", "x"), ("--userinfo", "x"), ("-o", str(tmp_path / "a/b"))):
             assert run("audit", self.PEOPLE, *self.BEFORE, *bad).code == Exit.USAGE
+
+    @pytest.mark.parametrize("text", ["a", "é", "\u202e", "\ud800", "\x7f\x1b", '"\\\n'])
+    def test_json_rows(self, text: str) -> None:
+        """A row of JSON is in ASCII, compact, and the same whichever way it is written."""
+        row = Row(text, verdict="admitted", verified=True, email=text)
+        line = LINES["jsonl"](row)
+        assert line.isascii()
+        assert line == json.dumps(row.to_dict(), separators=(",", ":")) + "\n"
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
     def test_disk_full(self, run: Run, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ answers.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
-from json import JSONDecodeError, JSONDecoder
-from json import dumps as encode
+from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from typing import Any, NoReturn, TypeAlias
 
 from headscale_oidc.golang import strconv
@@ -383,18 +382,22 @@ def beyond_float(value: float) -> bool:
         return True
 
 
+_in_ascii = JSONEncoder().encode
+_as_it_is = JSONEncoder(ensure_ascii=False).encode
+
+
 def dump(value: Value, indent: str | None = "") -> str:
     """A value as JSON, members in their order, duplicates included.
 
     ``indent``: None is in one line, and with letters as they are, beyond ASCII too.
     """
     if not isinstance(value, Members | list):
-        return encode(value, ensure_ascii=indent is not None)
+        return _as_it_is(value) if indent is None else _in_ascii(value)
     inner = None if indent is None else f"{indent}  "
     items: Iterable[str]
     if isinstance(value, Members):
         opening, closing = "{", "}"
-        items = (f"{encode(name)}: {dump(member, inner)}" for name, member in value)
+        items = (f"{_in_ascii(name)}: {dump(member, inner)}" for name, member in value)
     else:
         opening, closing = "[", "]"
         items = (dump(item, inner) for item in value)

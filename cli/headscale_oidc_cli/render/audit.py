@@ -29,13 +29,14 @@ def _text(row: Row) -> str:
 
 
 def _json(row: Row) -> str:
-    """In ASCII, so that nothing moves a terminal's cursor."""
+    """In printable ASCII, so that nothing moves a terminal's cursor."""
     values = row.to_dict()
     try:
-        line = orjson.dumps(values)
+        line = orjson.dumps(values).decode()
     except TypeError:  # half a surrogate pair, out of a file's name
-        line = b"\xff"
-    return f"{line.decode() if line.isascii() else json.dumps(values, separators=_COMPACT)}\n"
+        line = ""
+    plain = line and line.isascii() and line.isprintable()
+    return f"{line if plain else json.dumps(values, separators=_COMPACT)}\n"
 
 
 def _csv(row: Row) -> str:
