@@ -12,9 +12,12 @@ import headscale_oidc as ho
 from headscale_oidc import plain
 from headscale_oidc.claims import Claims
 from headscale_oidc.decision import Asked
+from headscale_oidc.record import Record
 from headscale_oidc.testing import Issuer
 
 BOUNDS = {"decide": 0.14, "explain": 0.7, "no dots": 0.3, "rubbish": 0.3, "algorithm": 0.3}
+RECORD = "record"
+"""Hints, provenance, notices and all the rest, for a page: no bound."""
 ROUNDS = 100
 """Many, for they are short."""
 JUNK = {
@@ -48,6 +51,9 @@ def measured() -> Interleaved:
         decision = ours._decide(*case)  # noqa: SLF001 - the part alone
         return decision.checks, decision.identity
 
+    def record(case: Verified) -> Record:
+        return ours._decide(*case).record  # noqa: SLF001 - the part alone
+
     def refuse(token: str) -> ho.Decision:
         return ours.admit(token, now=NOW)
 
@@ -57,15 +63,23 @@ def measured() -> Interleaved:
     assert len(checks) == 4
     assert identity is not None
     assert identity.username == "alice0"
+    assert record(cases[0]).identity == identity
     junk = {name: (refuse, [text] * TOKENS) for name, text in JUNK.items()}
     for _, texts in junk.values():
         assert not refuse(texts[0])
     return interleaved(
-        {"decide": (decide, cases), "explain": (explain, cases), **junk}, floor, ROUNDS
+        {
+            "decide": (decide, cases),
+            "explain": (explain, cases),
+            RECORD: (record, cases),
+            **junk,
+        },
+        floor,
+        ROUNDS,
     )
 
 
-@pytest.mark.parametrize("case", [FLOOR, *BOUNDS])
+@pytest.mark.parametrize("case", [FLOOR, *BOUNDS, RECORD])
 def test_part(benchmark: BenchmarkFixture, case: str) -> None:
     """Claims that were verified and decoded, decided; with checks and identity; what is no token."""
     benchmark.group = "parts"

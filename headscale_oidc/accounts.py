@@ -162,11 +162,15 @@ def _one(found: Sequence[Account]) -> Match:
 
 @attrs.frozen
 class Reference:
-    """A text for a policy: ``works`` if it means this account, else ``why_not``."""
+    """A text for a policy; ``why_not`` says why it does not mean this account, "" if it does."""
 
     text: str
-    works: bool
     why_not: str = ""
+
+    @property
+    def works(self) -> bool:
+        """Whether it means this account."""
+        return not self.why_not
 
 
 # looked up once: in Python 3.11 a member costs as much as a call
@@ -181,7 +185,7 @@ def references(
     for text in _texts(account.email, account.name, account.provider_identifier, rules):
         match = _resolve(text, [*others, account], rules)
         why_not = "" if match.account is account else _why_not(match, rules)
-        found.append(Reference(text, not why_not, why_not))
+        found.append(Reference(text, why_not))
     return tuple(found)
 
 
@@ -190,7 +194,7 @@ def references_alone(
 ) -> tuple[Reference, ...]:
     """:func:`references` of an account without others: it answers to all its names."""
     texts = _texts(email, name, identifier, rules)
-    return tuple([Reference(text, True, "") for text in texts])  # noqa: FBT003 - works
+    return tuple([Reference(text) for text in texts])
 
 
 def _texts(email: str, name: str, identifier: str | None, rules: RuleSet) -> list[str]:

@@ -226,7 +226,10 @@ def _token_dict(facts: "TokenFacts") -> dict[str, Any]:
 def _identity_dict(identity: Identity | None) -> dict[str, Any] | None:
     if identity is None:
         return None
-    references = [attrs.asdict(reference) for reference in identity.policy_references]
+    references = [
+        {"text": reference.text, "works": reference.works, "why_not": reference.why_not}
+        for reference in identity.policy_references
+    ]
     return {**attrs.asdict(identity, recurse=False), "policy_references": references}
 
 

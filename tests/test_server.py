@@ -389,7 +389,7 @@ class TestAccounts:
         )
         assert (decision.account, decision.account_id) == (ho.AccountOutcome.FOUND, 3)
         assert decision.identity is not None
-        assert decision.identity.policy_references == (ho.Reference("obrien", works=True),)
+        assert decision.identity.policy_references == (ho.Reference("obrien"),)
         whole = decide({"email": "a@b"}, "0.23", strip_email_domain=False)
         assert whole.identity is not None
         assert whole.identity.username == "a.b"

@@ -75,8 +75,9 @@ class Writer:
         self.stream.write(self._line(row))
 
     def written(self, text: str) -> None:
-        """Rows that were written by :data:`LINES`."""
+        """Rows that were written by :data:`LINES`: now, for who reads along."""
         self.stream.write(text)
+        self.stream.flush()
 
     def summary(self, summary: Summary) -> None:
         """Write what the whole shows: below the rows if people read them, else beside them."""
