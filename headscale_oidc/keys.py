@@ -31,6 +31,7 @@ MAX_KEYS = 1000
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 _MIN_RSA_BITS = 1024
+_RSA_EXPONENTS = range(2, 1 << 31)  # Go's crypto/rsa verifies with no other
 _ED25519_BYTES = 32
 _CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
     "P-256": ec.SECP256R1,
@@ -304,13 +305,18 @@ def _integer(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
+def _go_int(number: int) -> int:
+    """What go-jose makes of an exponent: the lowest 64 bits, the first of them a sign."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 def _rsa(numbers: dict[str, bytes]) -> PublicKey | None:
     if "n" not in numbers or "e" not in numbers:
         raise _BadKey('an RSA key without "n" or "e"')
-    n, e = _integer(numbers["n"]), _integer(numbers["e"])
+    n, e = _integer(numbers["n"]), _go_int(_integer(numbers["e"]))
     if "d" in numbers:
         _check_private_rsa(numbers, n, e)
-    if n.bit_length() < _MIN_RSA_BITS:
+    if n.bit_length() < _MIN_RSA_BITS or e not in _RSA_EXPONENTS:
         return None
     try:
         return rsa.RSAPublicNumbers(e, n).public_key()

@@ -17,6 +17,7 @@ from hypothesis.strategies import integers
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 import headscale_oidc as ho
+from headscale_oidc.golang.base64 import raw_url_encode
 from headscale_oidc.keys import UnreadableKeys
 from headscale_oidc.releases import rule_set
 from headscale_oidc.testing import Issuer, generate_key
@@ -423,6 +424,31 @@ class TestRSASignatures:
         assert key.verifies(algorithm, signature, signed)
         assert not key.verifies(algorithm, signature[1:], signed)
         assert not key.verifies(algorithm, b"\0" + signature, signed)
+
+    @pytest.mark.parametrize(
+        ("exponent", "verifies"),
+        [((1 << 31) - 1, True), ((1 << 31) + 11, False), ((1 << 32) + 15, False)],
+    )  # primes, so that nearly every key has an inverse
+    def test_exponents(self, exponent: int, verifies: bool) -> None:
+        """Go verifies with no exponent beyond 31 bits, whatever OpenSSL does."""
+        numbers = RSA_KEY.private_numbers()
+        p, q = numbers.p, numbers.q
+        d = pow(exponent, -1, (p - 1) * (q - 1))
+        numbers = rsa.RSAPrivateNumbers(
+            p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(exponent, p * q)
+        )
+        private = numbers.private_key()
+        signature = private.sign(self.SIGNED, padding.PKCS1v15(), hashes.SHA256())
+        (key,) = ho.KeySet.from_json(key_set(jwk(private)))
+        assert key.verifies("RS256", signature, self.SIGNED) is verifies
+
+    @pytest.mark.parametrize(("more", "verifies"), [(1 << 64, True), (1 << 63, False)])
+    def test_exponents_cut(self, more: int, verifies: bool) -> None:
+        """go-jose keeps the lowest 64 bits of an exponent, and reads them with a sign."""
+        exponent = raw_url_encode((65537 + more).to_bytes(9)).decode()
+        (key,) = ho.KeySet.from_json(key_set(jwk(RSA_KEY, e=exponent)))
+        signature = RSA_KEY.sign(self.SIGNED, padding.PKCS1v15(), hashes.SHA256())
+        assert key.verifies("RS256", signature, self.SIGNED) is verifies
 
     def agree(self, signature: bytes, *, valid: bool) -> None:
         """Our answer is that of ``public_key.verify``."""
