@@ -134,9 +134,7 @@ class UserinfoReading:
 
 # looked up once: in Python 3.11 a member costs as much as a call
 _NEVER = UserinfoUse.NEVER
-_NO_READING = MappingProxyType(
-    {reason: UserinfoReading(ignored=reason.value) for reason in NoUserinfo}
-)
+_NONE_THERE, _NOBODY_LOOKED = (UserinfoReading(ignored=reason.value) for reason in NoUserinfo)
 _GO_OIDC_FIELDS: MappingProxyType[str, json.Decoder] = MappingProxyType(
     {"sub": json.string, "profile": json.string, "email": json.string}
 )
@@ -154,7 +152,7 @@ def read_userinfo(document: Userinfo, sub: str, rules: RuleSet) -> UserinfoReadi
     if rules.userinfo is _NEVER:
         return UserinfoReading(ignored=f"Headscale {rules.release} never asks for userinfo")
     if isinstance(document, NoUserinfo):
-        return _NO_READING[document]
+        return _NONE_THERE if document is NO_USERINFO else _NOBODY_LOOKED
     data = document.encode("utf-8", "surrogateescape") if isinstance(document, str) else document
     if len(data) > MAX_USERINFO_BYTES:
         return UserinfoReading(ignored="larger than 1 MiB")

@@ -59,11 +59,21 @@ class KeySource(Protocol):
 
 @attrs.frozen(eq=False)
 class Key:
-    """One key of a set. ``public`` is None for keys that never verify (private, symmetric)."""
+    """One key of a set. ``public`` is None for keys that never verify (private, symmetric).
+
+    ``rsa_bytes`` is how long an RSA key's signatures are, 0 for other keys. Go and RFC 8017
+    (8.1.2, 8.2.2, step 1) ask for that length first; OpenSSL does not always, and without its
+    leading zero a signature is the same number.
+    """
 
     kid: str
     kty: str
     public: PublicKey | None = attrs.field(repr=False)
+    rsa_bytes: int = attrs.field(init=False, repr=False)
+
+    @rsa_bytes.default
+    def _signature_length(self) -> int:
+        return (self.public.key_size + 7) // 8 if isinstance(self.public, rsa.RSAPublicKey) else 0
 
     def verifies(self, algorithm: str, signature: bytes, signed: bytes) -> bool:
         """Whether this key verifies a JWS signature of ``signed`` with the algorithm."""
@@ -394,17 +404,6 @@ _DIGESTS: MappingProxyType[str, Callable[[bytes], Any]] = MappingProxyType(
 )
 
 
-def _rsa_key(key: Key, signature: bytes) -> Any:
-    """The RSA key, if the signature has its length: Go and RFC 8017 (8.1.2, 8.2.2) ask first.
-
-    OpenSSL does not always: without its leading zero a signature is the same number.
-    """
-    public: Any = key.public
-    if key.kty != "RSA" or public is None or len(signature) != (public.key_size + 7) >> 3:
-        return None
-    return public
-
-
 def _pkcs1_verifier(size: str) -> _Verifier:
     """RFC 8017, section 8.2.2: what the signature holds is compared, all of it, byte for byte.
 
@@ -414,9 +413,9 @@ def _pkcs1_verifier(size: str) -> _Verifier:
     scheme, before, digest = padding.PKCS1v15(), _DIGEST_INFOS[size], _DIGESTS[size]
 
     def verify(key: Key, signature: bytes, signed: bytes) -> bool:
-        public = _rsa_key(key, signature)
-        if public is None:
+        if not signature or len(signature) != key.rsa_bytes:
             return False
+        public: Any = key.public
         try:
             held = public.recover_data_from_signature(signature, scheme, None)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
@@ -430,9 +429,9 @@ def _pss_verifier(algorithm: hashes.HashAlgorithm) -> _Verifier:
     scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
 
     def verify(key: Key, signature: bytes, signed: bytes) -> bool:
-        public = _rsa_key(key, signature)
-        if public is None:
+        if not signature or len(signature) != key.rsa_bytes:
             return False
+        public: Any = key.public
         try:
             public.verify(signature, signed, scheme, algorithm)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
