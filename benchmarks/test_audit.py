@@ -20,7 +20,7 @@ from headscale_oidc.testing import Issuer
 PEOPLE, TIMES = 10_000, 10
 TOKENS = PEOPLE * TIMES
 ONE, TWO, FLOORS = "one job", "two jobs", "two floors"
-ROUNDS = 3
+ROUNDS = 5
 BOUNDS = {ONE: 1 / 1.5, FLOORS: 1 / 0.7}
 """Two jobs take at most so much of the time of one, and of that of two bare verifications."""
 
