@@ -189,6 +189,17 @@ def decode_userinfo(data: bytes, rules: RuleSet) -> Claims:
         raise ClaimsError(f"it cannot be decoded: {problem}") from None
 
 
+_GO_OIDC_FLAGS = MappingProxyType({"true": True, '"true"': True, "false": False, '"false"': False})
+
+
+def _flags(value: json.Members, data: bytes) -> list[str]:
+    """Each ``email_verified`` as it is spelt."""
+    if b"\\" in data:
+        return json.raw_members(data, "email_verified")
+    found = [member for name, member in value if json.fold(name) == "email_verified"]
+    return [json.dump(member, None) for member in found]
+
+
 def _read_by_go_oidc(data: bytes) -> Claims:
     """What go-oidc reads before Headscale sees the document; raises ClaimsError.
 
@@ -201,17 +212,10 @@ def _read_by_go_oidc(data: bytes) -> Claims:
     except ValueError as problem:
         raise ClaimsError(f"it cannot be decoded: {problem}") from None
     verified = False
-    for name, member in value if isinstance(value, json.Members) else ():
-        if json.fold(name) != "email_verified":
-            continue
-        if isinstance(member, str) and member in {"true", "false"}:
-            if b"\\" not in data or json.raw_string_member(data, "email_verified") == member:
-                verified = member == "true"
-                continue
-        elif isinstance(member, bool):
-            verified = member
-            continue
-        raise ClaimsError('its "email_verified" is neither true nor false')
+    for flag in _flags(value, data) if isinstance(value, json.Members) else ():
+        if flag not in _GO_OIDC_FLAGS:
+            raise ClaimsError('its "email_verified" is neither true nor false')
+        verified = _GO_OIDC_FLAGS[flag]
     return Claims(sub=held["sub"], email=held["email"], email_verified=verified)
 
 

@@ -309,6 +309,17 @@ class TestUserinfo:
         notice = next(notice for notice in decision.notices if notice.code == "userinfo-ignored")
         assert words in notice.text
 
+    @pytest.mark.parametrize(
+        ("flags", "verified"),
+        [('"true"', [True]), ("true", [True]), ('"true","email_verified":false', [False]),
+         ('false,"Email_Verified" : "true"', [True]), ('"tru\\u0065","email_verified":true', [])],
+    )  # fmt: skip
+    def test_flags_as_they_are_spelt(self, flags: str, verified: list[bool]) -> None:
+        """go-oidc looks at the bytes of each, the last one counts; an escape elsewhere is no matter."""
+        document = f'{{"sub":"s","name":"\\u00e9","email_verified":{flags}}}'
+        reading = decide({"sub": "s"}, userinfo=document.encode()).case.userinfo
+        assert [claims.email_verified for claims in [reading.claims] if claims] == verified
+
     def test_empty_list_replaces(self) -> None:
         """A list in userinfo replaces the token's, even an empty one; null does not."""
         claims = {"sub": "s", "groups": ["a"]}

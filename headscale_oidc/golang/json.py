@@ -200,21 +200,22 @@ def _unescaped(match: re.Match[str]) -> str:
     return _SIMPLE_ESCAPES.get(simple, simple)
 
 
-def raw_string_member(data: bytes, folded_name: str) -> str | None:
-    """The last member of a top-level object that folds to the name, if it is a string: its raw
-    inside, escapes and all. For decoders that look at the bytes before decoding them.
+def raw_members(data: bytes, folded_name: str) -> list[str]:
+    """The members of a top-level object that fold to the name, as they are spelt, escapes and all.
+    For decoders that look at the bytes before decoding them.
 
     ``data`` must be an object that :func:`parse` accepts.
     """
     text = _go_text(data)
     at = _skip(text, text.index("{") + 1)
-    found = None
+    found = []
     while text[at] != "}":
         name, at = _name(text, at)
         match = _STRING.match(text, at)
+        end = match.end() if match else _value_end(text, at)
         if fold(name) == folded_name:
-            found = match[1] if match else None
-        at = _skip(text, match.end() if match else _value_end(text, at))
+            found.append(text[at:end].rstrip(" \n\r\t"))
+        at = _skip(text, end)
         if text[at] == ",":
             at = _skip(text, at + 1)
     return found
