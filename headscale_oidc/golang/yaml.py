@@ -38,6 +38,8 @@ _KEYWORDS: dict[str, Scalar] = {
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _TOKENS_AHEAD = 3
 _BLANKS = " \t"
+_CHOMPING = {"+": True, "-": False}
+_DIGITS = frozenset("0123456789")
 _LINE_BREAKS = "\r\n\x85\u2028\u2029"
 _END_OF_LINE = "\0" + _LINE_BREAKS
 _RESOLVED_TAGS = frozenset({"", "!", "!!bool", "!!int", "!!float", "!!null", "!!timestamp"})
@@ -59,8 +61,8 @@ _STANDARD_TAGS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's scanner where it differs from libyaml's, and so from yaml.v3's: escapes, and tabs
-    as white space between tokens and inside plain scalars.
+    """PyYAML's scanner where it differs from libyaml's, and so from yaml.v3's: escapes, tabs as
+    white space between tokens and inside plain scalars, headers and tabs of block scalars.
     """
 
     ESCAPE_REPLACEMENTS: ClassVar[dict[str, str]] = {  # type: ignore[misc]
@@ -121,6 +123,49 @@ class _Loader(yaml.SafeLoader):
             else:
                 return self._folded(first, breaks)
         return []
+
+    def scan_block_scalar_indicators(self, start_mark: Any) -> tuple[bool | None, int | None]:
+        """``+`` or ``-`` and a digit, in either order; white space and a comment may come next."""
+        chomping: bool | None = None
+        increment: int | None = None
+        while True:
+            character = self.peek()
+            if character in _CHOMPING and chomping is None:
+                chomping = _CHOMPING[character]
+            elif character in _DIGITS and increment is None:
+                increment = int(character)
+            else:
+                break
+            self.forward()
+        if increment == 0:
+            raise yaml.scanner.ScannerError(
+                "while scanning a block scalar",
+                start_mark,
+                "found an indentation indicator equal to 0",
+                self.get_mark(),
+            )
+        while self.peek() in _BLANKS:
+            self.forward()
+        return chomping, increment
+
+    def scan_block_scalar_indentation(self) -> Any:
+        """What leads to the first line with a text, whose indentation counts."""
+        found = super().scan_block_scalar_indentation()
+        self._refuse_tab()
+        return found
+
+    def scan_block_scalar_breaks(self, indent: int) -> Any:
+        """Empty lines, and the indentation of the next one."""
+        found = super().scan_block_scalar_breaks(indent)
+        if self.column < indent:
+            self._refuse_tab()
+        return found
+
+    def _refuse_tab(self) -> None:
+        if self.peek() == "\t":
+            raise yaml.scanner.ScannerError(
+                None, None, "found a tab character where a space is expected", self.get_mark()
+            )
 
     def look_ahead(self) -> None:
         """Read on as far as yaml.v3 has read when a document ends: three tokens, errors and all."""

@@ -192,6 +192,26 @@ class TestYaml:
         assert yaml_value(text) == value
 
     @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("|#c\n  a\n  b", "a\nb\n"), (">2-\t# c\n    a\n  b", "  a\nb"), ("|-1\n  a", " a"), ("|+\n  a\n\n", "a\n\n\n"),
+            (">\n  a\n  b", "a b\n"), ("|\n  a\n \n  \tb", "a\n\n\tb\n"),
+        ],
+    )  # fmt: skip
+    def test_block_scalars(self, text: str, value: str) -> None:
+        """Headers of block scalars, and tabs behind the indentation."""
+        assert yaml_value(text) == value
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [("|\n  \ta\n", "tab"), ("|\n  a\n\tb\n", "tab"), ("|0\n  a", "equal to 0"), ("|12\n  a", "comment or a line break"), ("| x\n  a", "comment")],
+    )  # fmt: skip
+    def test_bad_block_scalars(self, text: str, words: str) -> None:
+        """A tab in the indentation, and headers that are none."""
+        with pytest.raises(yaml.Problem, match=words):
+            yaml_value(text)
+
+    @pytest.mark.parametrize(
         "text",
         ['v: "\\/"', 'v: "\\ud83d\\ude00"', "[a]: b", "{a: b}: c", "%YAML 1.2\n---\nv: a", "%FOO\n---\nv: a",
          "v: a\n--- b: c", "v:\n  a\n\tb: c", "  v: a\n\tb"],
