@@ -21,7 +21,7 @@ _NO_JWT = (
 
 @attrs.frozen
 class Signature:
-    """A JWS with one signature, parsed: header, what was signed, and the signature."""
+    """A JWS, parsed: header, what was signed, and the signature; ``others`` where there are more."""
 
     algorithm: str
     kid: str
@@ -30,6 +30,7 @@ class Signature:
     payload: bytes
     signed: bytes
     signature: bytes
+    others: "tuple[Signature, ...]" = ()
 
     @property
     def type(self) -> str | None:
@@ -188,7 +189,9 @@ def _signature(parts: _Parts, payload: bytes, rules: RuleSet, *, listed: bool = 
         raise _malformed("the token has a nonce in its unprotected header")
     _check_header(header, rules)
     _check_header(unprotected, rules)
-    refused = _critical_refused(protected) or "crit" in unprotected or protected.get("b64") is False
+    # what go-jose signs in place of base64url is the payload itself: the same where it is empty
+    as_it_is = protected.get("b64") is False and payload != b""
+    refused = _critical_refused(protected) or "crit" in unprotected or as_it_is
     encoded = (base64.raw_url_encode(part) for part in (parts.protected_bytes, payload))
     return Signature(
         algorithm=str(header.get("alg", "")),
@@ -202,7 +205,7 @@ def _signature(parts: _Parts, payload: bytes, rules: RuleSet, *, listed: bool = 
 
 
 def _parse_json(text: str, rules: RuleSet) -> Signature:
-    """The JSON serialization of a JWS (RFC 7515 section 7.2), with exactly one signature."""
+    """The JSON serialization of a JWS (RFC 7515 section 7.2)."""
     try:
         value = json.parse(text.encode("utf-8", "surrogateescape"), max_depth=None)
     except json.SyntaxProblem as problem:
@@ -217,9 +220,9 @@ def _parse_json(text: str, rules: RuleSet) -> Signature:
         raise _malformed('"signatures" is not a list')
     items = [_json_parts(_object(item), rules) for item in listed or ()]
     found = [_signature(parts, payload, rules, listed=True) for parts in items]
-    if len(found) > 1:
-        raise _malformed("a token with several signatures is not supported")
-    return found[0] if found else _signature(flat, payload, rules)
+    if not found:
+        return _signature(flat, payload, rules)
+    return attrs.evolve(found[0], others=tuple(found[1:]))
 
 
 def _json_parts(members: dict[str, json.Value], rules: RuleSet) -> _Parts:

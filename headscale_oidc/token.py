@@ -225,7 +225,18 @@ def _go_list(names: Sequence[str]) -> str:
 
 
 def _algorithm(progress: Progress, expected: Expected) -> None:
-    algorithm = progress.need_signature(expected.rules).algorithm
+    signature = progress.need_signature(expected.rules)
+    for each in (signature, *signature.others):
+        _check_algorithm(each.algorithm, expected)
+    if signature.others:
+        raise TokenRejected(
+            Reason.MALFORMED,
+            "a token with several signatures is not supported",
+            words="oidc: multiple signatures on id token not supported",
+        )
+
+
+def _check_algorithm(algorithm: str, expected: Expected) -> None:
     if algorithm in expected.algorithms:
         return
     accepted = ", ".join(expected.algorithms)

@@ -303,14 +303,33 @@ class TestReasons:
          ("a.b.c.d.e.f.g", "this has 7"), ("=.b.c", "header is not base64url"), ("x" * 70_000, "64 KiB"), ("é.b.c", "base64url"),
          ("{", "not JSON"), ("{}", "no payload"), ('{"payload":5}', "not a string"), ('{"payload":"e30","signatures":5}', "not a list"),
          ('{"payload":"e30","payload":"e30"}', "twice"), ('{"payload":"e30","signatures":[5]}', "not an object"),
-         ('{"payload":"e30","header":{"nonce":"x"}}', "unprotected"),
-         ('{"payload":"e30","signatures":[{"protected":"e30"},{"protected":"e30"}]}', "several")],
+         ('{"payload":"e30","header":{"nonce":"x"}}', "unprotected")],
     )  # fmt: skip
     def test_shapes(self, server: ho.Headscale, text: str, words: str) -> None:
         """What is no token at all."""
         error = rejected(server, text)
         assert error.reason is ho.Reason.MALFORMED
         assert words in str(error)
+
+    @pytest.mark.parametrize(
+        ("second", "reason"),
+        [("RS256", ho.Reason.MALFORMED), ("HS256", ho.Reason.ALGORITHM_NOT_ACCEPTED)],
+    )
+    def test_several_signatures(
+        self,
+        server: ho.Headscale,
+        issuer: Issuer,
+        alice: dict[str, Any],
+        second: str,
+        reason: ho.Reason,
+    ) -> None:
+        """go-jose looks at the algorithm of each, and then go-oidc wants one."""
+        listed = []
+        for algorithm in ("RS256", second):
+            protected, payload, signature = issuer.mint(alice, algorithm=algorithm).split(".")
+            listed.append({"protected": protected, "signature": signature})
+        text = json.dumps({"payload": payload, "signatures": listed})
+        assert rejected(server, text).reason is reason
 
     def test_json_serialization(
         self, server: ho.Headscale, issuer: Issuer, alice: dict[str, Any]
