@@ -38,6 +38,7 @@ _KEYWORDS: dict[str, Scalar] = {
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _TOKENS_AHEAD = 3
 _BLANKS = " \t"
+_ENDS_IN_BRACKETS = frozenset(",?[]{}")
 _CHOMPING = {"+": True, "-": False}
 _DIGITS = frozenset("0123456789")
 _LINE_BREAKS = "\r\n\x85\u2028\u2029"
@@ -62,7 +63,8 @@ _STANDARD_TAGS = {
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's scanner where it differs from libyaml's, and so from yaml.v3's: escapes, tabs as
-    white space between tokens and inside plain scalars, headers and tabs of block scalars.
+    white space between tokens and inside plain scalars, colons inside brackets, headers and tabs
+    of block scalars.
     """
 
     ESCAPE_REPLACEMENTS: ClassVar[dict[str, str]] = {  # type: ignore[misc]
@@ -96,6 +98,32 @@ class _Loader(yaml.SafeLoader):
                 self.get_mark(),
             )
         return name
+
+    def scan_plain(self) -> Any:
+        """A plain scalar; a colon ends it before white space only, within brackets too."""
+        words: list[str] = []
+        spaces: list[str] = []
+        start = end = self.get_mark()
+        indent = self.indent + 1
+        while self.peek() != "#" and (length := self._plain_length()):
+            self.allow_simple_key = False
+            words += [*spaces, self.prefix(length)]
+            self.forward(length)
+            end = self.get_mark()
+            spaces = self.scan_plain_spaces(indent, start)
+            if not spaces or (not self.flow_level and self.column < indent):
+                break
+        return yaml.ScalarToken("".join(words), True, start, end)  # noqa: FBT003 - plain
+
+    def _plain_length(self) -> int:
+        length = 0
+        while (character := self.peek(length)) not in _BLANKS + _END_OF_LINE:
+            if character == ":" and self.peek(length + 1) in _BLANKS + _END_OF_LINE:
+                break
+            if self.flow_level and character in _ENDS_IN_BRACKETS:
+                break
+            length += 1
+        return length
 
     def scan_plain_spaces(self, indent: int, start_mark: Any) -> list[str]:
         """What stands between two words of a plain scalar: spaces, tabs, folded line breaks."""

@@ -192,6 +192,14 @@ class TestYaml:
         assert yaml_value(text) == value
 
     @pytest.mark.parametrize(
+        ("text", "items"),
+        [("[a:, b]", ["a:", "b"]), ("[a:]", ["a:"]), ("[a:b, c d]", ["a:b", "c d"]), ("[a :b]", ["a :b"]), ("[http://x:80/]", ["http://x:80/"])],
+    )  # fmt: skip
+    def test_colons_in_brackets(self, text: str, items: list[str]) -> None:
+        """A colon ends a plain scalar before white space only."""
+        assert [item.value for item in yaml_value(text)] == items
+
+    @pytest.mark.parametrize(
         ("text", "value"),
         [
             ("|#c\n  a\n  b", "a\nb\n"), (">2-\t# c\n    a\n  b", "  a\nb"), ("|-1\n  a", " a"), ("|+\n  a\n\n", "a\n\n\n"),
