@@ -38,6 +38,13 @@ def deep(session: nox.Session) -> None:
 
 
 @nox.session
+def upstream(session: nox.Session) -> None:
+    """Headscale's own code, built with Go, against ours on random inputs."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/upstream.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The hot verification path, as ratios inside one run: bench.json, and a table."""
     session.install("-e", ".[bench]")
