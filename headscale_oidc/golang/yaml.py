@@ -7,6 +7,7 @@ yaml.v3's rules, which are those of YAML 1.2 with a few of 1.1.
 import binascii
 import datetime
 import re
+import string
 from typing import Any, ClassVar
 
 import yaml
@@ -39,6 +40,7 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _TOKENS_AHEAD = 3
 _BLANKS = " \t"
 _ENDS_IN_BRACKETS = frozenset(",?[]{}")
+_IN_HANDLES = frozenset(string.ascii_letters + string.digits + "-_")
 _CHOMPING = {"+": True, "-": False}
 _DIGITS = frozenset("0123456789")
 _LINE_BREAKS = "\r\n\x85\u2028\u2029"
@@ -63,8 +65,8 @@ _STANDARD_TAGS = {
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's scanner where it differs from libyaml's, and so from yaml.v3's: escapes, tabs as
-    white space between tokens and inside plain scalars, colons inside brackets, headers and tabs
-    of block scalars.
+    white space between tokens and inside plain scalars, colons inside brackets, tags, headers and
+    tabs of block scalars.
     """
 
     ESCAPE_REPLACEMENTS: ClassVar[dict[str, str]] = {  # type: ignore[misc]
@@ -151,6 +153,31 @@ class _Loader(yaml.SafeLoader):
             else:
                 return self._folded(first, breaks)
         return []
+
+    def scan_tag(self) -> Any:
+        """A tag: it has a handle only where letters alone stand between two marks; a tab ends it."""
+        if self.peek(1) == "<":
+            return super().scan_tag()
+        start, length = self.get_mark(), 1
+        while self.peek(length) in _IN_HANDLES:
+            length += 1
+        handle: str | None = "!"
+        if self.peek(length) == "!":
+            handle = self.prefix(length + 1)
+            self.forward(length)
+        self.forward()
+        if handle == "!" and self.peek() in _BLANKS + _END_OF_LINE:
+            handle, suffix = None, "!"
+        else:
+            suffix = self.scan_tag_uri("tag", start)
+        if self.peek() not in _BLANKS + _END_OF_LINE:
+            raise yaml.scanner.ScannerError(
+                "while scanning a tag",
+                start,
+                "did not find expected whitespace or line break",
+                self.get_mark(),
+            )
+        return yaml.TagToken((handle, suffix), start, self.get_mark())
 
     def scan_block_scalar_indicators(self, start_mark: Any) -> tuple[bool | None, int | None]:
         """``+`` or ``-`` and a digit, in either order; white space and a comment may come next."""

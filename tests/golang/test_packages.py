@@ -184,7 +184,7 @@ class TestYaml:
 
     @pytest.mark.parametrize(
         ("text", "value"),
-        [("a\tb", "a\tb"), ("a\t# c", "a"), ("a\n   b\n\n   c", "a b\nc"), ("a\x85  b", "a b"), ("!t x", "x"),
+        [("a\tb", "a\tb"), ("a\t# c", "a"), ("a\n   b\n\n   c", "a b\nc"), ("a\x85  b", "a b"), ("!t x", "x"), ("!,!t x", "x"), ("!!s\ttr x", "tr x"),
          ("!!set x", "x"), ('"\\\'"', "'"), (".1_0", 0.1), ("0001-01-01", node.Timestamp("0001-01-01 00:00:00 +0000 UTC"))],
     )  # fmt: skip
     def test_as_libyaml_scans(self, text: str, value: Any) -> None:
@@ -222,7 +222,7 @@ class TestYaml:
     @pytest.mark.parametrize(
         "text",
         ['v: "\\/"', 'v: "\\ud83d\\ude00"', "[a]: b", "{a: b}: c", "%YAML 1.2\n---\nv: a", "%FOO\n---\nv: a",
-         "v: a\n--- b: c", "v:\n  a\n\tb: c", "  v: a\n\tb"],
+         "v: a\n--- b: c", "v: !a!b x", "v: !a{ x", "v:\n  a\n\tb: c", "  v: a\n\tb"],
     )  # fmt: skip
     def test_as_libyaml_refuses(self, text: str) -> None:
         """What yaml.v3 gives an error for, though PyYAML does not."""
