@@ -192,16 +192,14 @@ _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 
-def _shared(
-    work: Callable[[_Given], _Made], batches: Iterable[_Given], jobs: int
-) -> Iterator[_Made]:
+def _shared(work: Callable[[_Given], _Made], given: Iterable[_Given], jobs: int) -> Iterator[_Made]:
     """The work on one batch after another, by several processes, in order."""
     if jobs <= 1:
-        yield from map(work, batches)
+        yield from map(work, given)
         return
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - one process needs none
 
-    rest = iter(batches)
+    rest = iter(given)
     with ProcessPoolExecutor(jobs, initializer=_start, initargs=(work,)) as pool:
         waiting = deque(
             pool.submit(_work, batch) for batch in itertools.islice(rest, jobs * _AHEAD)

@@ -340,7 +340,7 @@ def identify(
         return None
     name, email, identifier, unusable, dropped = called
     stored = found or (_FIRST if not others else Account(max(other.id for other in others) + 1, ""))
-    if rules.account_by is _BY_NAME:
+    if rules.username is None:
         display_name, picture, shown = stored.display_name, stored.picture, name
     else:
         keeps = not rules.empty_profile_overwrites

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from headscale_oidc.errors import KeySetError
-from headscale_oidc.golang import base64, json, url
+from headscale_oidc.golang import base64, json, strconv, url
 from headscale_oidc.releases import NEWEST, RuleSet, rule_set
 
 if TYPE_CHECKING:
@@ -315,15 +315,10 @@ def _integer(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
-def _go_int(number: int) -> int:
-    """What go-jose makes of an exponent: the lowest 64 bits, the first of them a sign."""
-    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
 def _rsa(numbers: dict[str, bytes]) -> PublicKey | None:
     if "n" not in numbers or "e" not in numbers:
         raise _BadKey('an RSA key without "n" or "e"')
-    n, e = _integer(numbers["n"]), _go_int(_integer(numbers["e"]))
+    n, e = _integer(numbers["n"]), strconv.wrap_int64(_integer(numbers["e"]))
     if "d" in numbers:
         _check_private_rsa(numbers, n, e)
     if n.bit_length() < _MIN_RSA_BITS or e not in _RSA_EXPONENTS:

@@ -38,8 +38,8 @@ _READ = token_.CLAIMS | claims_.CLAIMS
 
 # the last character of a segment of 2 or 3 more than a multiple of 4, with no bits left over
 _LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
-_WHITE = b" \n\r\t"
 _PADDING = {0: b"", 2: b"==", 3: b"="}
+_WHITE = b" \n\r\t"
 
 
 def _decoded(segment: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from headscale_oidc.errors import TokenRejected
-from headscale_oidc.golang import json
+from headscale_oidc.golang import json, strconv
 from headscale_oidc.golang.time import describe_time, go_time
 from headscale_oidc.jws import Signature, parse_payload, parse_signature, verifies
 from headscale_oidc.keys import KeySource
@@ -318,7 +318,7 @@ def _internal(seconds: int | None) -> int:
     """Go's seconds since the year 1, which wrap around in 64 bits; absent is the year 1."""
     if seconds is None:
         return 0
-    return (seconds + _YEAR_1_TO_1970 + (1 << 63)) % (1 << 64) - (1 << 63)
+    return strconv.wrap_int64(seconds + _YEAR_1_TO_1970)
 
 
 def _expired(progress: Progress, _expected: Expected) -> None:

@@ -296,7 +296,7 @@ SETTINGS = {
 }
 
 
-def _comparable(name: str, value: Any) -> Any:
+def comparable(name: str, value: Any) -> Any:
     """What the loader of Headscale printed, as our attribute."""
     if name in {"domains", "groups", "users", "scope"}:
         return tuple(value or ())
@@ -326,7 +326,7 @@ def texts(rules: ho.RuleSet) -> Compared:
             ours = getattr(config, SETTINGS[name])
             if name == "extra_params":
                 ours = dict(ours)
-            yield f"{row['id']} {name}", _comparable(name, value), ours
+            yield f"{row['id']} {name}", comparable(name, value), ours
 
 
 def starts(rules: ho.RuleSet) -> Compared:
@@ -361,7 +361,14 @@ TOKEN_REASONS = (
     ("oidc: current time", ho.Reason.NOT_YET_VALID),
     ("failed to verify signature: fetching keys", ho.Reason.KEYS_UNUSABLE),
     ("failed to verify signature: failed to verify id token", ho.Reason.SIGNATURE_INVALID),
+    ("failed to verify signature: no public keys able to verify", ho.Reason.SIGNATURE_INVALID),
+    ("oidc: multiple signatures on id token", ho.Reason.MALFORMED),
 )
+
+
+def token_reason(words: str) -> ho.Reason:
+    """The class of go-oidc's words."""
+    return next(reason for start, reason in TOKEN_REASONS if words.startswith(start))
 
 
 def tokens(rules: ho.RuleSet) -> Compared:
@@ -381,7 +388,7 @@ def tokens(rules: ho.RuleSet) -> Compared:
         algorithms = tuple(row["algs"] or ("RS256",))
         held = Expected(rules, row["issuer"], row["client"], algorithms, sources[row["set"]])
         words = outcome.get("err")
-        reason = words and next(r for start, r in TOKEN_REASONS if words.startswith(start))
+        reason = words and token_reason(words)
         try:
             token = verify(row["token"], held, row["now"])
         except ho.TokenRejected as rejected:

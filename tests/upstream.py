@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cryptography.hazmat.primitives import serialization
-from replay import SETTINGS, TOKEN_REASONS, _comparable
+from replay import SETTINGS, comparable, token_reason
 
 import headscale_oidc as ho
 from headscale_oidc.golang.base64 import raw_url_encode
@@ -207,7 +207,7 @@ class Making:
         def compare(theirs: dict[str, Any]) -> tuple[Any, Any]:
             wanted: Any = theirs
             if "err" in theirs:
-                wanted = _token_reason(theirs["err"])
+                wanted = token_reason(theirs["err"])
             try:
                 found = verify(token, expected, float(NOW))
             except ho.TokenRejected as rejected:
@@ -254,7 +254,7 @@ class Making:
                 return wanted, "read"
             ours = {name: getattr(config, SETTINGS[name]) for name in theirs}
             ours["extra_params"] = dict(ours["extra_params"])
-            return {name: _comparable(name, value) for name, value in theirs.items()}, ours
+            return {name: comparable(name, value) for name, value in theirs.items()}, ours
 
         return {"op": "config", "text": text, "environ": environ}, compare
 
@@ -279,13 +279,6 @@ class _AnyKey:
 
 def _packed(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _token_reason(words: str) -> ho.Reason:
-    if words.startswith("oidc: multiple signatures"):
-        return ho.Reason.MALFORMED
-    found = [reason for start, reason in TOKEN_REASONS if words.startswith(start)]
-    return found[0] if found else ho.Reason.SIGNATURE_INVALID
 
 
 def build(release: str, folder: Path) -> Path:

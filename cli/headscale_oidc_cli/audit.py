@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from enum import StrEnum
-from itertools import chain
 from typing import Annotated, Self
 
 import typer
@@ -64,7 +63,7 @@ def audit(
     from headscale_oidc.audit import Auditor, Tally, audit_written
     from headscale_oidc.audit import audit as run
     from headscale_oidc.config_file import load_config
-    from headscale_oidc.people import count_people, people_of, read_batches
+    from headscale_oidc.people import count_people, read_batches, read_people
     from headscale_oidc.server import Headscale
     from headscale_oidc_cli import inputs
     from headscale_oidc_cli.exit import Exit
@@ -79,16 +78,17 @@ def audit(
         server = Issuer(loaded, jwks, None, ca_file).server()
     auditor = Auditor(server, now, read_accounts(users), inputs.nobodys_userinfo(userinfo))
     total = count_people(people) if sys.stderr.isatty() else None
-    source = read_batches(people, stdin=sys.stdin.buffer, columns=_columns(column))
+    stdin, columns = sys.stdin.buffer, _columns(column)
     with Tally(server) as tally, render.writing(format.value, output) as write:
         with _Progress(total) as progress:
             if format.value in render.LINES:
+                source = read_batches(people, stdin=stdin, columns=columns)
                 for part in audit_written(auditor, source, render.LINES[format.value], jobs=jobs):
                     tally.take(part.counts)
                     write.written(part.text)
                     progress.add(part.counts.people)
             else:
-                everybody = chain.from_iterable(map(people_of, source))
+                everybody = read_people(people, stdin=stdin, columns=columns)
                 for row in run(auditor, everybody, jobs=jobs):
                     tally.add(row)
                     write.row(row)

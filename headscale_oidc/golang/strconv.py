@@ -16,6 +16,13 @@ _BASES = {"x": 16, "b": 2, "o": 8, "z": 8, "d": 10}
 MAX_INT64 = (1 << 63) - 1
 MIN_INT64 = -(1 << 63)
 MAX_UINT64 = (1 << 64) - 1
+
+
+def wrap_int64(number: int) -> int:
+    """The lowest 64 bits, the first of them a sign: what Go's conversions and sums leave."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 _LONGEST_INT = 4300
 
 

@@ -45,6 +45,7 @@ _CHOMPING = {"+": True, "-": False}
 _DIGITS = frozenset("0123456789")
 _LINE_BREAKS = "\r\n\x85\u2028\u2029"
 _END_OF_LINE = "\0" + _LINE_BREAKS
+_BLANK_OR_END = _BLANKS + _END_OF_LINE
 _RESOLVED_TAGS = frozenset({"", "!", "!!bool", "!!int", "!!float", "!!null", "!!timestamp"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -93,12 +94,7 @@ class _Loader(yaml.SafeLoader):
         """The name of a directive, of which there are two."""
         name = str(super().scan_directive_name(start_mark))  # type: ignore[no-untyped-call]
         if name not in {"YAML", "TAG"}:
-            raise yaml.scanner.ScannerError(
-                "while scanning a directive",
-                start_mark,
-                "found unknown directive name",
-                self.get_mark(),
-            )
+            raise self._error("found unknown directive name")
         return name
 
     def scan_plain(self) -> Any:
@@ -119,8 +115,8 @@ class _Loader(yaml.SafeLoader):
 
     def _plain_length(self) -> int:
         length = 0
-        while (character := self.peek(length)) not in _BLANKS + _END_OF_LINE:
-            if character == ":" and self.peek(length + 1) in _BLANKS + _END_OF_LINE:
+        while (character := self.peek(length)) not in _BLANK_OR_END:
+            if character == ":" and self.peek(length + 1) in _BLANK_OR_END:
                 break
             if self.flow_level and character in _ENDS_IN_BRACKETS:
                 break
@@ -129,6 +125,7 @@ class _Loader(yaml.SafeLoader):
 
     def scan_plain_spaces(self, indent: int, start_mark: Any) -> list[str]:
         """What stands between two words of a plain scalar: spaces, tabs, folded line breaks."""
+        del start_mark
         blanks = ""
         while self.peek() in _BLANKS:
             blanks += self.peek()
@@ -140,12 +137,7 @@ class _Loader(yaml.SafeLoader):
         breaks: list[str] = []
         while not self._at_document_marker():
             if self.peek() == "\t" and self.column < indent:
-                raise yaml.scanner.ScannerError(
-                    "while scanning a plain scalar",
-                    start_mark,
-                    "found a tab character that violates indentation",
-                    self.get_mark(),
-                )
+                raise self._error("found a tab character that violates indentation")
             if self.peek() in _BLANKS:
                 self.forward()
             elif self.peek() in _LINE_BREAKS:
@@ -166,21 +158,17 @@ class _Loader(yaml.SafeLoader):
             handle = self.prefix(length + 1)
             self.forward(length)
         self.forward()
-        if handle == "!" and self.peek() in _BLANKS + _END_OF_LINE:
+        if handle == "!" and self.peek() in _BLANK_OR_END:
             handle, suffix = None, "!"
         else:
             suffix = self.scan_tag_uri("tag", start)
-        if self.peek() not in _BLANKS + _END_OF_LINE:
-            raise yaml.scanner.ScannerError(
-                "while scanning a tag",
-                start,
-                "did not find expected whitespace or line break",
-                self.get_mark(),
-            )
+        if self.peek() not in _BLANK_OR_END:
+            raise self._error("did not find expected whitespace or line break")
         return yaml.TagToken((handle, suffix), start, self.get_mark())
 
     def scan_block_scalar_indicators(self, start_mark: Any) -> tuple[bool | None, int | None]:
         """``+`` or ``-`` and a digit, in either order; white space and a comment may come next."""
+        del start_mark
         chomping: bool | None = None
         increment: int | None = None
         while True:
@@ -193,12 +181,7 @@ class _Loader(yaml.SafeLoader):
                 break
             self.forward()
         if increment == 0:
-            raise yaml.scanner.ScannerError(
-                "while scanning a block scalar",
-                start_mark,
-                "found an indentation indicator equal to 0",
-                self.get_mark(),
-            )
+            raise self._error("found an indentation indicator equal to 0")
         while self.peek() in _BLANKS:
             self.forward()
         return chomping, increment
@@ -218,9 +201,10 @@ class _Loader(yaml.SafeLoader):
 
     def _refuse_tab(self) -> None:
         if self.peek() == "\t":
-            raise yaml.scanner.ScannerError(
-                None, None, "found a tab character where a space is expected", self.get_mark()
-            )
+            raise self._error("found a tab character where a space is expected")
+
+    def _error(self, problem: str) -> yaml.MarkedYAMLError:
+        return yaml.scanner.ScannerError(None, None, problem, self.get_mark())
 
     def look_ahead(self) -> None:
         """Read on as far as yaml.v3 has read when a document ends: three tokens, errors and all."""
@@ -229,9 +213,7 @@ class _Loader(yaml.SafeLoader):
 
     def _at_document_marker(self) -> bool:
         return (
-            self.column == 0
-            and self.prefix(3) in {"---", "..."}
-            and self.peek(3) in _BLANKS + _END_OF_LINE
+            self.column == 0 and self.prefix(3) in {"---", "..."} and self.peek(3) in _BLANK_OR_END
         )
 
     def _folded(self, first: str, breaks: list[str]) -> list[str]:
